@@ -1,0 +1,1 @@
+"""Corpora, manifests and windows of speech. They know no model."""

@@ -1,0 +1,1 @@
+"""Measures on waveforms: artefacts, distributions, PESQ. They know no model."""

@@ -1,0 +1,1 @@
+"""Networks built of the layers of :mod:`sb_resizegan.nnet`."""

@@ -1,0 +1,1 @@
+"""Layers: upsampling, downsampling, phase shuffle. They know no model and no recipe."""

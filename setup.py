@@ -1,0 +1,48 @@
+"""Packaging of sb_resizegan; tool settings are in ``pyproject.toml``."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "sb_resizegan" / "__init__.py").read_text()).group(1)
+
+TEST = ["pytest>=8", "pytest-timeout>=2.3"]
+
+setup(
+    name="sb_resizegan",
+    version=VERSION,
+    description="Adversarial speech generation without upsampling artefacts, for SpeechBrain",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The sb_resizegan authors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["sb_resizegan", "sb_resizegan.*"]),
+    python_requires=">=3.10",
+    install_requires=[
+        "speechbrain>=1.1,<2",
+        "torch>=2.4",
+        "torchaudio>=2.4",
+        "hyperpyyaml>=1.2.2",
+        "numpy>=1.24",
+        "scipy>=1.10",
+        "soundfile>=0.12.1",
+        "pesq==0.0.4",
+        "pystoi>=0.4",
+        "G722>=1.2.3",
+        "matplotlib>=3.7",
+        "tensorboard>=2.14",
+        "tqdm>=4.60",
+    ],
+    extras_require={"test": TEST, "dev": [*TEST, "ruff>=0.6"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
