@@ -1,0 +1,270 @@
+"""Composing a fixed resampling kernel with a learned one.
+
+A fixed interpolation followed by a learned convolution at the high rate is one transposed convolution whose
+kernel is the convolution of the two; a learned convolution followed by a fixed low-pass and a stride is one
+strided convolution. Both are computed here in polyphase form, at the *low* rate: `factor` neighbouring
+samples form a frame, and a plain convolution of stride 1 runs over frames. With time-major memory (channels
+last) a frame of channels is contiguous, so that passing between samples and frames costs nothing.
+
+The functions of this module build constant tables, float64, that map the learned kernel (last axis: its taps)
+to the kernel over frames by one small matrix product.
+"""
+
+import torch
+
+__all__ = [
+    "composed_weight",
+    "edge_tables",
+    "frame_convolution",
+    "interpolation_table",
+    "same_padding",
+    "strided_table",
+    "transposed_table",
+]
+
+
+def same_padding(kernel_size):
+    """Zeros on the left and on the right of a convolution that keeps the length.
+
+    TensorFlow's rule: an even kernel gets its extra zero on the right.
+
+    Example
+    -------
+    >>> same_padding(22)
+    (10, 11)
+    """
+    left = (kernel_size - 1) // 2
+    return left, kernel_size - 1 - left
+
+
+def interpolation_table(phases, kernel_size):
+    """Table for interpolate-then-convolve over input frames of one sample.
+
+    With u the interpolated signal and `y[n] = sum_j w[j] u[n + j - left]`, output `n = factor * m + p` is
+    `sum_t (sum_j table[p, t, j] w[j]) x[m + t - before]`.
+
+    Arguments
+    ---------
+    phases : torch.Tensor
+        `(factor, 2 * reach + 1)`, from `interpolation_phases`.
+    kernel_size : int
+        Taps of the learned kernel.
+
+    Returns
+    -------
+    table : torch.Tensor
+        `(factor, taps, kernel_size)`.
+    before, after : int
+        Input samples that the composite kernel needs on either side; `taps = before + 1 + after`.
+
+    Example
+    -------
+    >>> table, before, after = interpolation_table(torch.ones(4, 1, dtype=torch.float64), 25)
+    >>> table.shape, before, after
+    (torch.Size([4, 7, 25]), 3, 3)
+    """
+    factor, width = phases.shape
+    reach = width // 2
+    left, right = same_padding(kernel_size)
+    before = -(-left // factor) + reach
+    after = (factor - 1 + right) // factor + reach
+    table = torch.zeros(factor, before + 1 + after, kernel_size, dtype=phases.dtype)
+    for p in range(factor):
+        for j in range(kernel_size):
+            frame, phase = divmod(p + j - left, factor)
+            start = frame + before - reach
+            table[p, start : start + width, j] = phases[phase]
+    return table, before, after
+
+
+def edge_tables(phases, kernel_size):
+    """Tables of what the convolution must not see: the interpolated signal beyond the edges.
+
+    The composite kernel, run over an input whose first and last samples are repeated without end, convolves
+    an interpolated signal that goes on beyond the edges, where 'same' padding has zeros. The excess is linear
+    in the first (last) `reach` input samples. For output n of the first `left` ones it is `sum_q (sum_j
+    first[q, n, j] w[j]) x[q]`, for output `-right + n` of the last `right` ones `sum_q (sum_j last[q, n, j]
+    w[j]) x[-reach + q]`.
+
+    Arguments
+    ---------
+    phases : torch.Tensor
+        `(factor, 2 * reach + 1)`, from `interpolation_phases`.
+    kernel_size : int
+        Taps of the learned kernel.
+
+    Returns
+    -------
+    first : torch.Tensor
+        `(reach, left, kernel_size)`.
+    last : torch.Tensor
+        `(reach, right, kernel_size)`.
+
+    Example
+    -------
+    >>> from sb_resizegan.nnet.interpolation import interpolation_phases
+    >>> first, last = edge_tables(interpolation_phases("linear", 4), 22)
+    >>> first.shape, last.shape
+    (torch.Size([1, 10, 22]), torch.Size([1, 11, 22]))
+    """
+    factor, width = phases.shape
+    reach = width // 2
+    left, right = same_padding(kernel_size)
+    first = torch.zeros(reach, left, kernel_size, dtype=phases.dtype)
+    last = torch.zeros(reach, right, kernel_size, dtype=phases.dtype)
+    if reach == 0:
+        return first, last
+    for n in range(left):
+        for j in range(left - n):
+            frame, phase = divmod(n + j - left, factor)
+            for d in range(-reach, reach + 1):
+                first[max(frame + d, 0), n, j] += phases[phase, d + reach]
+    for n in range(right):
+        for j in range(left + right - n, kernel_size):
+            frame, phase = divmod(n + j - left - right, factor)  # frame 0 is the first one after the end
+            for d in range(-reach, reach + 1):
+                last[min(reach + frame + d, reach - 1), n, j] += phases[phase, d + reach]
+    return first, last
+
+
+def transposed_table(kernel_size, factor):
+    """Table that turns a transposed convolution's kernel into a kernel over input frames.
+
+    The full output, `(time - 1) * factor + kernel_size` samples, is cut to `time * factor` as TensorFlow's
+    'same' padding does it: `(kernel_size - factor) // 2` samples on the left, the rest on the right.
+
+    Returns
+    -------
+    table : torch.Tensor
+        `(factor, taps, kernel_size)`, of zeros and ones.
+    before, after : int
+        As for `interpolation_table`.
+
+    Example
+    -------
+    >>> table, before, after = transposed_table(25, 4)
+    >>> table.shape, before, after
+    (torch.Size([4, 7, 25]), 3, 3)
+    """
+    cut = (kernel_size - factor) // 2
+    before = (kernel_size - 1 - cut) // factor
+    after = (factor - 1 + cut) // factor
+    table = torch.zeros(factor, before + 1 + after, kernel_size, dtype=torch.float64)
+    for p in range(factor):
+        for t in range(before + 1 + after):
+            j = p + cut - factor * (t - before)
+            if 0 <= j < kernel_size:
+                table[p, t, j] = 1
+    return table, before, after
+
+
+def strided_table(kernel_size, factor, lowpass):
+    """Table for convolve-then-low-pass-then-stride over input frames of `factor` samples.
+
+    With c the full convolution of w and the low-pass, `K = kernel_size + len(lowpass) - 1` taps long, output
+    m is `sum_q c[q] x[factor * m + q - left]`, where `left = max(K - factor, 0) // 2` as in TensorFlow's
+    'same' padding.
+
+    Arguments
+    ---------
+    kernel_size : int
+        Taps of the learned kernel.
+    factor : int
+        The stride.
+    lowpass : torch.Tensor
+        `(length,)`; a single 1 for a plain strided convolution.
+
+    Returns
+    -------
+    table : torch.Tensor
+        `(taps, factor, kernel_size)`: kernel over frames, position in the frame, learned tap.
+    before, after : int
+        Frames that the composite kernel needs on either side; `taps = before + 1 + after`.
+
+    Example
+    -------
+    >>> table, before, after = strided_table(25, 4, torch.ones(1, dtype=torch.float64))
+    >>> table.shape, before, after
+    (torch.Size([7, 4, 25]), 3, 3)
+    """
+    length = kernel_size + len(lowpass) - 1
+    left = max(length - factor, 0) // 2
+    before = -(-left // factor)
+    offset = before * factor - left
+    taps = max(-(-(offset + length) // factor), before + 1)
+    table = torch.zeros(taps * factor, kernel_size, dtype=lowpass.dtype)
+    for j in range(kernel_size):
+        table[offset + j : offset + j + len(lowpass), j] = lowpass
+    return table.view(taps, factor, kernel_size), before, taps - 1 - before
+
+
+def composed_weight(table, weight):
+    """Composite kernels `sum_j table[a, b, j] weight[o, i, j]`.
+
+    Computed outside autocast: it is small, and a kernel rounded twice would no longer be the two-step path's.
+
+    Arguments
+    ---------
+    table : torch.Tensor
+        `(a, b, kernel_size)`.
+    weight : torch.Tensor
+        `(out, in, kernel_size)`.
+
+    Returns
+    -------
+    torch.Tensor
+        `(out, a, b, in)`, contiguous.
+
+    Example
+    -------
+    >>> composed_weight(torch.zeros(4, 7, 25), torch.zeros(16, 32, 25)).shape
+    torch.Size([16, 4, 7, 32])
+    """
+    a, b, kernel_size = table.shape
+    with torch.autocast(weight.device.type, enabled=False):
+        product = table.view(1, a * b, kernel_size).expand(len(weight), -1, -1) @ weight.transpose(1, 2)
+    return product.view(len(weight), a, b, weight.shape[1])
+
+
+def frame_convolution(frames, weight, bias, before, after, pad_mode="constant"):
+    """Convolution of stride 1 over time-major frames.
+
+    Arguments
+    ---------
+    frames : torch.Tensor
+        `(batch, time, in)`.
+    weight : torch.Tensor
+        `(out, taps, in)`.
+    bias : torch.Tensor or None
+        `(out,)`.
+    before, after : int
+        Frames of padding on either side; `taps = before + 1 + after` keeps the length.
+    pad_mode : str
+        `constant` (zeros) or `replicate`.
+
+    Returns
+    -------
+    output : torch.Tensor
+        `(batch, time, out)`.
+    padded : torch.Tensor
+        The padded frames, `(batch, before + time + after, in)`; with equal zero padding on both sides the
+        convolution does it by itself, and `frames` is returned.
+
+    Example
+    -------
+    >>> y, _ = frame_convolution(torch.ones(2, 10, 3), torch.ones(5, 7, 3), None, 3, 3)
+    >>> y.shape
+    torch.Size([2, 10, 5])
+    """
+    # A two-dimensional convolution of height one, because only those keep channels-last memory: on CPU it
+    # runs near the speed of a matrix product, forward and backward, and the frames come out contiguous.
+    x = frames.transpose(1, 2).unsqueeze(2)
+    kernel = weight.transpose(1, 2).unsqueeze(2)
+    if pad_mode == "constant" and before == after:
+        y = torch.nn.functional.conv2d(x, kernel, bias, padding=(0, before))
+        padded = frames
+    else:
+        x = torch.nn.functional.pad(x, (before, after, 0, 0), mode=pad_mode)
+        y = torch.nn.functional.conv2d(x, kernel, bias)
+        padded = x.squeeze(2).transpose(1, 2)
+    return y.squeeze(2).transpose(1, 2), padded
