@@ -1,0 +1,304 @@
+"""Measures of upsampling artefacts, pure functions of waveforms ``(batch, time)``.
+
+A stage that upsamples by ``s`` treats its ``s`` output phases by different weights (Odena et al., "Deconvolution and
+checkerboard artifacts", Distill, 2016). Whatever is constant in its input, biases and the mean of rectified
+activations above all, comes out with the period of its input sample: tones at the multiples of the stage's input rate
+(Pons et al., "Upsampling artifacts in neural audio synthesis", ICASSP 2021). Later stages keep their frequency.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from sb_resizegan.metrics.spectra import check_waveforms, frequencies, mean_power_spectrum, power_spectra
+
+__all__ = [
+    "StrideTone",
+    "out_of_band_energy",
+    "spectral_distance",
+    "stride_tone_frequencies",
+    "stride_tone_prominence",
+    "worst_prominence",
+]
+
+# The main lobe of the Blackman-Harris window is eight bins wide. Tones nearer to one another than four main lobes
+# leave too few bins between them for a median.
+_LOBE_BINS = 4
+_MIN_SPACING_BINS = 32
+_RELATIVE_FLOOR = 1e-20  # -200 dB: keeps ratios of what is exactly zero finite
+
+
+class StrideTone(NamedTuple):
+    """A frequency at which an upsampling stage may leave a tone."""
+
+    frequency: float
+    """Frequency in Hz."""
+
+    stage: int
+    """Number of the upsampling stage, the first one is 1."""
+
+
+def stride_tone_frequencies(sample_rate, factors, n_fft=2048):
+    """The frequencies at which the upsampling stages of a generator leave tones.
+
+    Stage ``i`` (from 1) turns one sample into ``prod(factors[i-1:])`` samples of the output; its tones are the
+    multiples of ``sample_rate / prod(factors[i-1:])`` up to half the sampling rate, that one included. Every tone of
+    a later stage is also one of the stages before it; it is listed once, with the latest stage. For
+    ``factors=[4, 4, 4, 4]`` and 16 kHz, stage 4 has 4 and 8 kHz, stage 3 the other multiples of 1 kHz, stage 2 the
+    other multiples of 250 Hz. Stage 1 with its 62.5 Hz is left out: a spectrum of ``n_fft`` samples can't tell its
+    tones from one another (they'd have to lie 32 bins apart), nor can speech be told from them.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Sampling rate in Hz.
+    factors : sequence of int
+        Upsampling factors from the first stage to the last.
+    n_fft : int
+        Length of the spectra in which the tones are to be found.
+
+    Returns
+    -------
+    list of StrideTone
+        By ascending frequency. Empty if no stage has tones far enough apart.
+
+    Raises
+    ------
+    ValueError
+        If there is no factor or one below 1.
+
+    Example
+    -------
+    >>> tones = stride_tone_frequencies(16000, [4, 4, 4])
+    >>> len(tones), tones[3], tones[-1]
+    (32, StrideTone(frequency=1000.0, stage=2), StrideTone(frequency=8000.0, stage=3))
+    """
+    factors = _check_factors(factors)
+    tones = {}
+    for stage in range(1, len(factors) + 1):
+        period = math.prod(factors[stage - 1 :])
+        if factors[stage - 1] == 1 or n_fft < _MIN_SPACING_BINS * period:
+            continue
+        # Integers until the end: 6 * (16000 / 48) and 2 * (16000 / 16) must be one and the same key.
+        for k in range(1, period // 2 + 1):
+            tones[k * sample_rate / period] = stage
+    return [StrideTone(float(f), stage) for f, stage in sorted(tones.items())]
+
+
+def stride_tone_prominence(waveforms, factors, sample_rate=16000, n_fft=2048, search_bins=1):
+    """How far the averaged power spectrum stands out at each stride tone.
+
+    The spectrum is that of :func:`~sb_resizegan.metrics.spectra.mean_power_spectrum`; its length is the largest
+    multiple of the total factor up to ``n_fft``, so that tones lie on bins. The prominence is the largest power
+    within ``search_bins`` of the tone over the median of the bins around it: half the distance to the next tone of
+    the grid to either side, without the main lobe of the spectral window. At half the sampling rate the
+    spectrum is mirrored.
+
+    A spectrum without tones does not give 0 dB exactly, since the largest of three bins is compared with a median:
+    for Gaussian noise the mean over tones is about 0.3 dB for 256 windows of 2048 samples and 0.15 dB for 1024, the
+    largest of the 32 tones of ``[4, 4, 4]`` about 1.2 and 0.6 dB. Speech, whose windows differ in level, gives more.
+
+    Arguments
+    ---------
+    waveforms : torch.Tensor
+        ``(batch, time)``, ``time`` at least 64. Some hundred windows give a steady result.
+    factors : sequence of int
+        Upsampling factors from the first stage to the last.
+    sample_rate : int
+        Sampling rate in Hz.
+    n_fft : int
+        Largest length of the spectra; shorter waveforms give shorter spectra, in which fewer stages have tones.
+    search_bins : int
+        A tone may lie this many bins beside its frequency.
+
+    Returns
+    -------
+    dict of StrideTone to float
+        Prominence in dB by tone; NaN where the spectrum is zero (silence).
+
+    Raises
+    ------
+    ValueError
+        If the factors or the waveforms are wrong, or no tone can be resolved in so few samples.
+
+    Example
+    -------
+    >>> noise = torch.randn(256, 2048, generator=torch.Generator().manual_seed(0))
+    >>> hum = 0.1 * torch.cos(torch.pi / 2 * torch.arange(2048))   # 4 kHz
+    >>> prominence = stride_tone_prominence(noise + hum, factors=[4])
+    >>> {tone.frequency: round(value) for tone, value in prominence.items()}
+    {4000.0: 7, 8000.0: 0}
+    """
+    waveforms = check_waveforms(waveforms, min_samples=2 * _MIN_SPACING_BINS)
+    factors = _check_factors(factors)
+    n_fft = _multiple_of_stages(factors, min(n_fft, waveforms.shape[1]))
+    tones = stride_tone_frequencies(sample_rate, factors, n_fft)
+    if not tones:
+        raise ValueError(
+            f"factors: no tone of {list(factors)} can be resolved in {n_fft} samples; the last stages' factors "
+            f"must multiply to at least 2 and at most {n_fft // _MIN_SPACING_BINS}"
+        )
+    power = mean_power_spectrum(waveforms, n_fft)
+    last = n_fft // 2
+    # The mean of a periodogram mirrors at both ends.
+    mirrored = torch.cat([power[1:].flip(0), power, power[: n_fft - last].flip(0)])
+    spacing = round(tones[0].frequency * n_fft / sample_rate)
+    offsets = torch.arange(-(spacing // 2), spacing // 2 + 1)
+    offsets = offsets[offsets.abs() > _LOBE_BINS]
+    result = {}
+    for tone in tones:
+        centre = last + round(tone.frequency * n_fft / sample_rate)
+        peak = mirrored[centre - search_bins : centre + search_bins + 1].max()
+        around = mirrored[centre + offsets].quantile(0.5)
+        result[tone] = float(10 * torch.log10(peak / around))
+    return result
+
+
+def worst_prominence(prominence, stage=None):
+    """The largest prominence, of one stage or of all.
+
+    Arguments
+    ---------
+    prominence : dict of StrideTone to float
+        From :func:`stride_tone_prominence`.
+    stage : int
+        Number of the stage, the first one is 1. ``None`` takes all.
+
+    Returns
+    -------
+    float
+        In dB; NaN if any of them is, or if the stage has no tone.
+
+    Example
+    -------
+    >>> worst_prominence({StrideTone(4000.0, 4): 31.0, StrideTone(1000.0, 3): 38.0})
+    38.0
+    """
+    values = [value for tone, value in prominence.items() if stage in (None, tone.stage)]
+    if not values or any(math.isnan(value) for value in values):
+        return math.nan
+    return max(values)
+
+
+def out_of_band_energy(waveforms, cutoff_hz, sample_rate=16000, n_fft=2048, reduce=True):
+    """Energy above a cut-off over all energy.
+
+    The energies are sums over the averaged power spectrum. Its tapered window keeps the cut at a waveform's ends
+    from spreading energy over all frequencies; it also gives little weight to the ends themselves.
+
+    Arguments
+    ---------
+    waveforms : torch.Tensor
+        ``(batch, time)``.
+    cutoff_hz : float
+        Frequency in Hz from which on energy counts.
+    sample_rate : int
+        Sampling rate in Hz.
+    n_fft : int
+        Largest length of the spectra; shorter waveforms give shorter spectra.
+    reduce : bool
+        Whether to pool the energy of all waveforms. Otherwise each is measured by itself.
+
+    Returns
+    -------
+    float | torch.Tensor
+        Ratio in dB, or ``(batch,)`` of them. At least -200; NaN for silence.
+
+    Raises
+    ------
+    ValueError
+        If the waveforms are wrong or the cut-off doesn't lie between 0 and half the sampling rate.
+
+    Example
+    -------
+    >>> noise = torch.randn(64, 2048, generator=torch.Generator().manual_seed(0))
+    >>> round(out_of_band_energy(noise, cutoff_hz=4000.0))   # half of it
+    -3
+    """
+    waveforms = check_waveforms(waveforms, min_samples=2 * _MIN_SPACING_BINS)
+    if not 0 < cutoff_hz < sample_rate / 2:
+        raise ValueError(f"cutoff_hz: expected a frequency between 0 and {sample_rate / 2:g} Hz, but got {cutoff_hz}")
+    n_fft = min(n_fft, waveforms.shape[1])
+    power = power_spectra(waveforms, n_fft)
+    if reduce:
+        power = power.mean(dim=0, keepdim=True)
+    above = (frequencies(n_fft, sample_rate) >= cutoff_hz).to(power)
+    # All bins but DC and Nyquist stand for two of the two-sided spectrum.
+    power = power * _two_sided(n_fft).to(power)
+    total = power.sum(dim=1)
+    ratio = torch.where(total > 0, (power @ above) / total, math.nan)
+    level = 10 * torch.log10(ratio.clamp(min=_RELATIVE_FLOOR))
+    return float(level) if reduce else level
+
+
+def spectral_distance(waveforms, reference, sample_rate=16000, band_hz=None, n_fft=512, floor_db=-80.0):
+    """Distance of long-term average spectra: the root mean square over bins of their difference in dB.
+
+    Arguments
+    ---------
+    waveforms : torch.Tensor
+        ``(batch, time)``.
+    reference : torch.Tensor
+        ``(batch', time')``, usually real data of the same level: a difference in level counts.
+    sample_rate : int
+        Sampling rate in Hz.
+    band_hz : tuple of float
+        Lowest and highest frequency in Hz that count. ``None`` takes all from 50 Hz on (below lies no speech).
+    n_fft : int
+        Length of the spectra; at 16 kHz, 512 gives bins of 31 Hz.
+    floor_db : float
+        Power below this level is raised to it, in dB relative to the reference's largest bin.
+
+    Returns
+    -------
+    float
+        In dB. NaN if the reference is silent.
+
+    Raises
+    ------
+    ValueError
+        If the waveforms are wrong or there is no bin in the band.
+
+    Example
+    -------
+    >>> noise = torch.randn(64, 2048, generator=torch.Generator().manual_seed(0))
+    >>> round(spectral_distance(noise / 2, noise))
+    6
+    """
+    # Short transforms also for long windows: a bin must hold enough independent values to be steady.
+    power = mean_power_spectrum(waveforms, n_fft)
+    target = mean_power_spectrum(check_waveforms(reference, "reference", n_fft), n_fft)
+    low, high = band_hz or (50.0, sample_rate / 2)
+    axis = frequencies(n_fft, sample_rate)
+    inside = (axis >= low) & (axis <= high)
+    if not inside.any():
+        raise ValueError(f"band_hz: no bin of {sample_rate / n_fft:g} Hz lies between {low} and {high} Hz")
+    floor = target.max() * 10 ** (floor_db / 10)
+    if floor == 0:
+        return math.nan
+    difference = 10 * torch.log10(power.clamp(min=floor) / target.clamp(min=floor))[inside]
+    return float(difference.square().mean().sqrt())
+
+
+def _check_factors(factors):
+    factors = [factors] if isinstance(factors, int) else list(factors)
+    if not factors or any(int(f) != f or f < 1 for f in factors):
+        raise ValueError(f"factors: expected upsampling factors of at least 1, but got {factors}")
+    return [int(f) for f in factors]
+
+
+def _multiple_of_stages(factors, n_fft):
+    """Largest even length up to ``n_fft`` in which the tones of every stage that can be resolved lie on bins."""
+    periods = [math.prod(factors[i:]) for i in range(len(factors))]
+    resolved = [period for period in periods if n_fft >= _MIN_SPACING_BINS * period]
+    step = math.lcm(2, *resolved[:1])  # every later period divides the first
+    return n_fft // step * step
+
+
+def _two_sided(n_fft):
+    weight = torch.full((n_fft // 2 + 1,), 2.0, dtype=torch.float64)
+    weight[0] = 1.0
+    if n_fft % 2 == 0:
+        weight[-1] = 1.0
+    return weight

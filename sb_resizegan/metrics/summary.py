@@ -1,0 +1,89 @@
+"""All measures of a set of generated windows as one row of a table."""
+
+import math
+
+from sb_resizegan.metrics.artifacts import (
+    out_of_band_energy,
+    spectral_distance,
+    stride_tone_prominence,
+    worst_prominence,
+)
+from sb_resizegan.metrics.distribution import frechet_with_noise_floor, nearest_neighbours
+
+__all__ = ["measure_windows"]
+
+
+def measure_windows(
+    waveforms, reference, factors=None, sample_rate=16000, cutoff_hz=None, train=None, n_fft=2048
+):
+    """Measures generated windows against real ones.
+
+    Arguments
+    ---------
+    waveforms : torch.Tensor
+        Generated windows, ``(batch, time)``, full scale 1.
+    reference : torch.Tensor
+        Real windows, ``(batch', time)``; twice as many as generated ones serve best
+        (:func:`~sb_resizegan.metrics.distribution.frechet_with_noise_floor`). Where ``train`` is given, of files
+        that were not trained on.
+    factors : sequence of int
+        Upsampling factors of the generator from the first stage to the last. ``None`` leaves the stride tones out.
+    sample_rate : int
+        Sampling rate in Hz.
+    cutoff_hz : float
+        Frequency in Hz above which there should be nothing. ``None`` leaves the out-of-band energy out.
+    train : torch.Tensor
+        Training windows, ``(batch'', time'')``. ``None`` leaves the search for copies out.
+    n_fft : int
+        Largest length of the spectra in which tones are looked for.
+
+    Returns
+    -------
+    dict of str to float
+        Names hold units; those of real data end on ``_real`` before the unit. By measure:
+        ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved, ``prominence_worst_db``
+        over all tones, ``prominence_worst_real_db``; ``out_of_band_db``, ``out_of_band_real_db``;
+        ``spectral_distance_db``, ``spectral_distance_in_band_db`` (below the cut-off); ``frechet_log_mel``,
+        ``frechet_log_mel_floor``; ``nearest_neighbour_auc``, ``nearest_neighbour_copied``.
+
+    Example
+    -------
+    >>> import torch
+    >>> row = measure_windows(torch.randn(16, 2048), torch.randn(32, 2048), factors=[4, 4], cutoff_hz=1800)
+    >>> for name in row: print(name)
+    prominence_1000hz_db
+    prominence_4000hz_db
+    prominence_worst_db
+    prominence_worst_real_db
+    out_of_band_db
+    out_of_band_real_db
+    spectral_distance_db
+    spectral_distance_in_band_db
+    frechet_log_mel
+    frechet_log_mel_floor
+    """
+    row = {}
+    if factors is not None:
+        prominence = stride_tone_prominence(waveforms, factors, sample_rate, n_fft)
+        real = stride_tone_prominence(reference, factors, sample_rate, n_fft)
+        seen = set()
+        for tone, value in prominence.items():
+            if tone.stage not in seen:  # ascending: the first tone of a stage is its base frequency
+                row[f"prominence_{tone.frequency:g}hz_db"] = value
+                seen.add(tone.stage)
+        row["prominence_worst_db"] = worst_prominence(prominence)
+        row["prominence_worst_real_db"] = worst_prominence(real)
+    if cutoff_hz is not None:
+        row["out_of_band_db"] = out_of_band_energy(waveforms, cutoff_hz, sample_rate, n_fft)
+        row["out_of_band_real_db"] = out_of_band_energy(reference, cutoff_hz, sample_rate, n_fft)
+    row["spectral_distance_db"] = spectral_distance(waveforms, reference, sample_rate)
+    if cutoff_hz is not None:
+        row["spectral_distance_in_band_db"] = spectral_distance(waveforms, reference, sample_rate, (50.0, cutoff_hz))
+    distance, floor = frechet_with_noise_floor(waveforms, reference, sample_rate)
+    row["frechet_log_mel"] = distance
+    row["frechet_log_mel_floor"] = floor
+    if train is not None:
+        nearest = nearest_neighbours(waveforms, train, reference)
+        row["nearest_neighbour_auc"] = nearest.auc
+        row["nearest_neighbour_copied"] = nearest.copied_fraction
+    return {name: float(value) if not math.isnan(value) else math.nan for name, value in row.items()}
