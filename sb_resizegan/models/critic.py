@@ -8,9 +8,9 @@ R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019.
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from sb_resizegan.models.window_generator import check_window
+from sb_resizegan.nnet.activations import LeakyReLU
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.phase_shuffle import PhaseShuffle
 
@@ -73,6 +73,7 @@ class WindowCritic(nn.Module):
             Downsample1d(in_channels, out_channels, kernel_size, factor, downsampling)
             for in_channels, out_channels, factor in zip((1, *channels[:-1]), channels, factors, strict=True)
         )
+        self.activation = LeakyReLU(0.2)
         self.shuffles = nn.ModuleList(
             PhaseShuffle(phase_shuffle, shuffle_per_example) for _ in self.stages[:-1]
         )
@@ -95,8 +96,7 @@ class WindowCritic(nn.Module):
         """
         if not len(self.shuffles):
             return torch.zeros(batch, 0, dtype=torch.long)
-        columns = [shuffle.draw(batch, generator=generator).expand(batch) for shuffle in self.shuffles]
-        return torch.stack(columns, dim=1)
+        return torch.stack([shuffle.draw(batch, generator) for shuffle in self.shuffles], dim=1)
 
     def forward(self, windows, shifts=None):
         """Scores windows.
@@ -119,7 +119,7 @@ class WindowCritic(nn.Module):
             )
         x = windows.unsqueeze(1)
         for index, stage in enumerate(self.stages):
-            x = F.leaky_relu(stage(x), 0.2)
+            x = self.activation(stage(x))
             if index < len(self.shuffles):
                 x = self.shuffles[index](x, None if shifts is None else shifts[:, index])
         return self.dense(x.flatten(1)).squeeze(1)

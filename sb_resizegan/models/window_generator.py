@@ -58,7 +58,7 @@ class WindowGenerator(nn.Module):
         factors=(4, 4, 4, 4),
         kernel_size=25,
         upsampling="nearest",
-        attenuation=60.0,
+        attenuation=50.0,
         fused=True,
     ):
         super().__init__()
