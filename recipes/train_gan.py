@@ -79,7 +79,7 @@ def check_settings(hparams, device):
 
 
 def prepare(hparams):
-    """Fetches the default corpus if no folder was given, and makes manifests in the save folder."""
+    """Fetches the default corpus if no folder was given, makes manifests in the save folder, and returns the speech's folder."""
     folder = hparams["data_folder"]
     if folder is None:
         folder = prepare_default_corpus(hparams["language"])
@@ -91,15 +91,17 @@ def prepare(hparams):
         min_seconds=hparams["window_samples"] / hparams["sample_rate"],
         seed=hparams["seed"],
     )
+    return str(folder)
 
 
-def load_windows(hparams, name):
+def load_windows(hparams, data_folder, name):
     """Windows of one manifest."""
     return SpeechWindows(
         Path(hparams["save_folder"]) / f"{name}.json",
         window_samples=hparams["window_samples"],
         sample_rate=hparams["sample_rate"],
         lowpass_hz=hparams["lowpass_hz"],
+        data_root=data_folder,
         max_memory_gb=hparams["max_memory_gb"],
     )
 
@@ -107,9 +109,8 @@ def load_windows(hparams, name):
 def train(hparams, run_opts):
     """Trains, and returns the exported folder."""
     output_folder = Path(hparams["output_folder"])
-    run_on_main(prepare, kwargs={"hparams": hparams})
-    run_on_main(load_windows, args=(hparams, "train"))  # one process fills a cache that all read
-    train_windows, valid_windows = load_windows(hparams, "train"), load_windows(hparams, "valid")
+    data_folder = run_on_main(prepare, args=(hparams,))
+    train_windows, valid_windows = (load_windows(hparams, data_folder, name) for name in ("train", "valid"))
 
     brain_hparams = {
         **hparams,
