@@ -167,14 +167,14 @@ def check_lowpass(lowpass_hz, sample_rate):
     >>> check_lowpass(9000, 16000)
     Traceback (most recent call last):
     ...
-    ValueError: lowpass_hz: expected null or a number above 0 and at most 8000 (Hz; half the rate), but got 9000
+    ValueError: lowpass_hz: expected null or a number above 0 and at most 8000 (half the rate), but got 9000
     """
     if lowpass_hz is None:
         return
     is_number = isinstance(lowpass_hz, Real) and not isinstance(lowpass_hz, bool)
     if not (is_number and 0 < lowpass_hz <= sample_rate / 2):
         raise ValueError(
-            f"lowpass_hz: expected null or a number above 0 and at most {sample_rate / 2:g} (Hz; half the rate), "
+            f"lowpass_hz: expected null or a number above 0 and at most {sample_rate / 2:g} (half the rate), "
             f"but got {lowpass_hz!r}"
         )
 

@@ -38,7 +38,7 @@ def prepare_speech(
 
     Every file of the folder and below is looked at, links included (each file once). What cannot be used is
     left out, counted and named in the report, under one of: "not audio" (by its ending), "unreadable",
-    "corrupt", "empty", "not finite" (NaN or Inf), "too short", "silent" (no 20 ms above −60 dB of full scale).
+    "corrupt", "empty", "not finite" (NaN or Inf), "too short", "silent" (no 20 ms above −60 dBFS).
 
     The split is by file and depends on each file's own path and the seed alone, so that new files do not move
     the old ones; only where a side would be empty does it get the nearest file. If nothing has changed since

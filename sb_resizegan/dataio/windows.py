@@ -229,8 +229,8 @@ class SpeechWindows:
     def _check_any(self, pieces):
         if len(pieces) == 0:
             raise ValueError(
-                f"{self.manifest_json}: expected recordings with at least one window of {self.window_samples} "
-                f"samples of speech at {self.sample_rate} Hz, but there is none"
+                f"{self.manifest_json}: expected at least one window of {self.window_samples} "
+                f"samples of speech at {self.sample_rate} Hz, but no recording has one"
             )
 
     def _build_file(self, recordings, folder, size_gb):

@@ -11,9 +11,11 @@ to the kernel over frames by one small matrix product.
 """
 
 import torch
+from torch.nn import functional as F
 
 __all__ = [
     "composed_weight",
+    "edge_corrected_convolution",
     "edge_tables",
     "frame_convolution",
     "interpolation_table",
@@ -199,35 +201,33 @@ def strided_table(kernel_size, factor, lowpass):
 
 
 def composed_weight(table, weight):
-    """Composite kernels `sum_j table[a, b, j] weight[o, i, j]`.
+    """Composite kernels `sum_j table[..., j] weight[o, i, j]`.
 
     Computed outside autocast: it is small, and a kernel rounded twice would no longer be the two-step path's.
 
     Arguments
     ---------
     table : torch.Tensor
-        `(a, b, kernel_size)`.
+        `(rows, kernel_size)`.
     weight : torch.Tensor
         `(out, in, kernel_size)`.
 
     Returns
     -------
     torch.Tensor
-        `(out, a, b, in)`, contiguous.
+        `(rows, out, in)`.
 
     Example
     -------
-    >>> composed_weight(torch.zeros(4, 7, 25), torch.zeros(16, 32, 25)).shape
-    torch.Size([16, 4, 7, 32])
+    >>> composed_weight(torch.zeros(28, 25), torch.zeros(16, 32, 25)).shape
+    torch.Size([28, 16, 32])
     """
-    a, b, kernel_size = table.shape
     with torch.autocast(weight.device.type, enabled=False):
-        product = table.view(1, a * b, kernel_size).expand(len(weight), -1, -1) @ weight.transpose(1, 2)
-    return product.view(len(weight), a, b, weight.shape[1])
+        return (table @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2])
 
 
-def frame_convolution(frames, weight, bias, before, after, pad_mode="constant"):
-    """Convolution of stride 1 over time-major frames.
+def frame_convolution(frames, weight, bias, before, after):
+    """Convolution of stride 1 over time-major frames, with zeros beyond the edges.
 
     Arguments
     ---------
@@ -239,32 +239,134 @@ def frame_convolution(frames, weight, bias, before, after, pad_mode="constant"):
         `(out,)`.
     before, after : int
         Frames of padding on either side; `taps = before + 1 + after` keeps the length.
-    pad_mode : str
-        `constant` (zeros) or `replicate`.
 
     Returns
     -------
-    output : torch.Tensor
+    torch.Tensor
         `(batch, time, out)`.
-    padded : torch.Tensor
-        The padded frames, `(batch, before + time + after, in)`; with equal zero padding on both sides the
-        convolution does it by itself, and `frames` is returned.
 
     Example
     -------
-    >>> y, _ = frame_convolution(torch.ones(2, 10, 3), torch.ones(5, 7, 3), None, 3, 3)
-    >>> y.shape
+    >>> frame_convolution(torch.ones(2, 10, 3), torch.ones(5, 7, 3), None, 3, 3).shape
     torch.Size([2, 10, 5])
     """
-    # A two-dimensional convolution of height one, because only those keep channels-last memory: on CPU it
-    # runs near the speed of a matrix product, forward and backward, and the frames come out contiguous.
-    x = frames.transpose(1, 2).unsqueeze(2)
-    kernel = weight.transpose(1, 2).unsqueeze(2)
-    if pad_mode == "constant" and before == after:
-        y = torch.nn.functional.conv2d(x, kernel, bias, padding=(0, before))
-        padded = frames
-    else:
-        x = torch.nn.functional.pad(x, (before, after, 0, 0), mode=pad_mode)
-        y = torch.nn.functional.conv2d(x, kernel, bias)
-        padded = x.squeeze(2).transpose(1, 2)
-    return y.squeeze(2).transpose(1, 2), padded
+    padding = (0, before) if before == after else 0
+    if before != after:
+        frames = F.pad(frames, (0, 0, before, after))
+    return _frames(F.conv2d(_image(frames), _image(weight), bias, padding=padding))
+
+
+def edge_corrected_convolution(frames, weight, bias, first, last, before, after, factor):
+    """Convolution of stride 1 over time-major frames that go on beyond the edges, less the excess there.
+
+    Arguments
+    ---------
+    frames : torch.Tensor
+        `(batch, time, in)`.
+    weight : torch.Tensor
+        `(factor * out, taps, in)`, the composite kernels, phase by phase.
+    bias : torch.Tensor or None
+        `(factor * out,)`.
+    first, last : torch.Tensor
+        `(reach, affected, out, in)`, the weights of `edge_tables`, for either edge.
+    before, after : int
+        Frames of padding on either side.
+    factor : int
+        Output samples per frame.
+
+    Returns
+    -------
+    torch.Tensor
+        `(batch, factor * time, out)`.
+
+    Example
+    -------
+    >>> weight, edge = torch.ones(8, 7, 3), torch.ones(1, 5, 2, 3)
+    >>> edge_corrected_convolution(torch.ones(6, 10, 3), weight, None, edge, edge, 3, 3, 4).shape
+    torch.Size([6, 40, 2])
+    """
+    # (affected * out, reach * in): one matrix product for all samples of an edge
+    first, last = (edge.permute(1, 2, 0, 3).flatten(0, 1).flatten(1) for edge in (first, last))
+    image = F.pad(_image(frames), (before, after, 0, 0), mode="replicate")
+    arguments = [image, _image(weight), bias, first, last]
+    device = image.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        arguments = [None if x is None else x.to(dtype) for x in arguments]
+    with torch.autocast(device, enabled=False):
+        return _EdgeCorrectedConvolution.apply(*arguments, before, after, factor)
+
+
+def _image(frames):
+    """Time-major frames as an image of height one.
+
+    Two-dimensional convolutions alone keep channels-last memory. On CPU they run near the speed of a matrix
+    product then, forward and backward, and neighbouring frames come out contiguous.
+    """
+    return frames.transpose(1, 2).unsqueeze(2)
+
+
+def _frames(image):
+    return image.squeeze(2).transpose(1, 2)
+
+
+class _EdgeCorrectedConvolution(torch.autograd.Function):
+    """One function, because the automatic derivative of reading and changing a few samples at the edges goes
+    through zeros of the whole signal's size. Its backward pass consists of differentiable operations, and so
+    can be differentiated again."""
+
+    @staticmethod
+    def forward(ctx, image, weight, bias, first, last, before, after, factor):
+        ctx.save_for_backward(image, weight, first, last)
+        ctx.bias_sizes = None if bias is None else list(bias.shape)
+        ctx.before, ctx.after = before, after
+        out = len(weight) // factor
+        y = _frames(F.conv2d(image, weight, bias)).reshape(len(image), -1, out)
+        head, tail = _edge_samples(image, first, before, after)
+        left, right = (len(edge) // out for edge in (first, last))
+        # a signal shorter than the kernel's half has fewer samples to change
+        here = min(left, y.shape[1])
+        y[:, :here] -= (head @ first.t()).unflatten(1, (left, out))[:, :here]
+        here = min(right, y.shape[1])
+        y[:, y.shape[1] - here :] -= (tail @ last.t()).unflatten(1, (right, out))[:, right - here :]
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        image, weight, first, last = ctx.saved_tensors
+        before, after = ctx.before, ctx.after
+        batch, samples, out = gradient.shape
+        time = image.shape[3] - before - after
+        left, right = (len(edge) // out for edge in (first, last))
+        head, tail = _edge_samples(image, first, before, after)
+        at_head = -F.pad(gradient[:, :left], (0, 0, 0, max(left - samples, 0))).flatten(1)
+        at_tail = -F.pad(gradient[:, max(samples - right, 0) :], (0, 0, max(right - samples, 0), 0)).flatten(
+            1
+        )
+        to_image, to_weight, to_bias = torch.ops.aten.convolution_backward(
+            _image(gradient.reshape(batch, time, -1)),
+            image,
+            weight,
+            ctx.bias_sizes,
+            [1, 1],
+            [0, 0],
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            [ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.bias_sizes is not None],
+        )
+        if to_image is not None:
+            heads, tails = _edge_samples(to_image, first, before, after, flat=False)
+            heads += (at_head @ first).unflatten(1, heads.shape[1:])
+            tails += (at_tail @ last).unflatten(1, tails.shape[1:])
+        return to_image, to_weight, to_bias, at_head.t() @ head, at_tail.t() @ tail, None, None, None
+
+
+def _edge_samples(image, edge, before, after, flat=True):
+    """The first and the last samples of a padded signal, as many as `edge` reads, `(batch, reach, in)`."""
+    frames = _frames(image)
+    reach = edge.shape[1] // frames.shape[2]
+    stop = frames.shape[1] - after
+    samples = frames[:, before : before + reach], frames[:, stop - reach : stop]
+    return tuple(x.flatten(1) for x in samples) if flat else samples

@@ -128,7 +128,7 @@ class Downsample1d(nn.Module):
             lowpass = lowpass_kernel(self.factor, attenuation, check_integer("span", span))
         table, self.before, self.after = strided_table(self.kernel_size, self.factor, lowpass)
         self.register_buffer("lowpass", lowpass.float(), persistent=False)
-        self.register_buffer("table", table.float(), persistent=False)
+        self.register_buffer("table", table.flatten(0, 1).float(), persistent=False)
         # drawn as PyTorch's own convolution draws them
         bound = 1 / math.sqrt(self.in_channels * self.kernel_size)
         self.weight = nn.Parameter(torch.empty(self.out_channels, self.in_channels, self.kernel_size))
@@ -156,9 +156,9 @@ class Downsample1d(nn.Module):
         if not self.fused:
             return self._stepwise(x)
         frames = x.transpose(1, 2).reshape(len(x), x.shape[2] // self.factor, self.factor * self.in_channels)
-        weight = composed_weight(self.table, self.weight).flatten(2)
-        y, _ = frame_convolution(frames, weight, self.bias, self.before, self.after)
-        return y.transpose(1, 2)
+        products = composed_weight(self.table, self.weight).unflatten(0, (-1, self.factor))
+        kernels = products.permute(2, 0, 1, 3).flatten(2)
+        return frame_convolution(frames, kernels, self.bias, self.before, self.after).transpose(1, 2)
 
     def _stepwise(self, x):
         length = self.kernel_size + len(self.lowpass) - 1

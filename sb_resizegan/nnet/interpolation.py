@@ -10,7 +10,10 @@ input's time axis (half-sample centres, as image libraries and `torch.nn.functio
 so that the output covers the same stretch of time as the input, whatever the factor.
 
 Every phase sums to one: a constant stays exactly constant. Seen in the frequency domain, h has zeros at all
-multiples of the input's sampling rate, which is where upsampling puts its tones.
+multiples of the input's sampling rate, which is where upsampling puts its tones. `linear` and `sinc` keep
+straight lines too, so that the zeros are double. A network's signals are strongest near zero frequency;
+behind a single zero their images stood up to 24 dB above their surroundings with an untrained `sinc`
+generator, behind a double one they do not stand out.
 """
 
 import math
@@ -90,6 +93,18 @@ def interpolation_phases(mode, factor, attenuation=50.0, span=7):
     beta = torch.tensor(kaiser_beta(attenuation), dtype=torch.float64)
     window = torch.special.i0(beta * (1 - position.square()).sqrt()) / torch.special.i0(beta)
     # a distance of exactly half a span lies outside: the kernel is open at both ends, hence symmetric
-    inside = distance.abs() < span / 2 - math.ulp(span)
-    phases = torch.sinc(distance) * window * inside
-    return phases / phases.sum(1, keepdim=True)
+    window = window * (distance.abs() < span / 2 - math.ulp(span))
+    return _reproduce_ramps(torch.sinc(distance) * window, window, distance)
+
+
+def _reproduce_ramps(phases, window, distance):
+    """Adds to each phase the windowed straight line that puts its sum to one and its centroid in place."""
+    moment = [(window * distance**k).sum(1) for k in range(3)]
+    gain = 1 - phases.sum(1)
+    tilt = -(phases * distance).sum(1)
+    determinant = moment[0] * moment[2] - moment[1] ** 2
+    free = determinant > 1e-9  # a single tap leaves no freedom for the tilt
+    safe = torch.where(free, determinant, 1.0)
+    level = torch.where(free, (moment[2] * gain - moment[1] * tilt) / safe, gain / moment[0])
+    slope = torch.where(free, (moment[0] * tilt - moment[1] * gain) / safe, 0.0)
+    return phases + window * (level.unsqueeze(1) + slope.unsqueeze(1) * distance)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from sb_resizegan.nnet.checks import check_choice, check_input, check_integer, check_positive
 from sb_resizegan.nnet.composition import (
     composed_weight,
+    edge_corrected_convolution,
     edge_tables,
     frame_convolution,
     interpolation_table,
@@ -143,20 +144,23 @@ class Upsample1d(nn.Module):
                 )
             shape = (self.in_channels, self.out_channels, self.kernel_size)
             table, self.before, self.after = transposed_table(self.kernel_size, self.factor)
-            self.register_buffer("table", table.float(), persistent=False)
+            tables = [table]
         elif mode == "subpixel":
             shape = (self.out_channels * self.factor, self.in_channels, self.kernel_size)
             self.before, self.after = same_padding(self.kernel_size)
+            tables = []
         else:
             shape = (self.out_channels, self.in_channels, self.kernel_size)
             attenuation = check_positive("attenuation", attenuation)
             phases = interpolation_phases(mode, self.factor, attenuation, check_integer("span", span))
-            table, self.before, self.after = interpolation_table(phases, self.kernel_size)
-            first, last = edge_tables(phases, self.kernel_size)
             self.register_buffer("phases", phases.float(), persistent=False)
-            self.register_buffer("table", table.float(), persistent=False)
-            self.register_buffer("first", first.float(), persistent=False)
-            self.register_buffer("last", last.float(), persistent=False)
+            table, self.before, self.after = interpolation_table(phases, self.kernel_size)
+            tables = [table, *edge_tables(phases, self.kernel_size)]
+        # the tables in one matrix: one product composes all kernels
+        self.table_shapes = [table.shape[:2] for table in tables]
+        if tables:
+            table = torch.cat([table.flatten(0, 1) for table in tables]).float()
+            self.register_buffer("table", table, persistent=False)
         self.weight = nn.Parameter(torch.empty(shape))
         self.register_parameter("bias", None)
         if bias:
@@ -190,41 +194,31 @@ class Upsample1d(nn.Module):
         if not self.fused:
             return self._stepwise(x)
         frames = x.transpose(1, 2)
+        bias = self.bias
         if self.mode == "subpixel":
-            weight = self.weight.unflatten(0, (-1, self.factor)).permute(1, 0, 3, 2)
-            bias = None if self.bias is None else self.bias.view(-1, self.factor).t().flatten()
+            kernels = self.weight.unflatten(0, (-1, self.factor)).permute(1, 0, 3, 2).flatten(0, 1)
+            bias = None if bias is None else bias.view(-1, self.factor).t().flatten()
+            edges = []
         else:
-            learned = self.weight.transpose(0, 1) if self.mode == "transpose" else self.weight
-            weight = composed_weight(self.table, learned).transpose(0, 1)
-            bias = None if self.bias is None else self.bias.repeat(self.factor)
-        pad_mode = "replicate" if self._reach > 0 else "constant"
-        y, padded = frame_convolution(frames, weight.flatten(0, 1), bias, self.before, self.after, pad_mode)
-        y = y.reshape(len(x), x.shape[2] * self.factor, self.out_channels)
-        if self._reach > 0:
-            y = self._silence_beyond_edges(y, padded)
-        return y.transpose(1, 2)
+            kernels, *edges = self._composite()
+            bias = None if bias is None else bias.repeat(self.factor)
+        if edges and len(edges[0]) > 0:  # the interpolation reaches beyond a sample's own stretch of time
+            y = edge_corrected_convolution(
+                frames, kernels, bias, *edges, self.before, self.after, self.factor
+            )
+        else:
+            y = frame_convolution(frames, kernels, bias, self.before, self.after)
+        return y.reshape(len(x), x.shape[2] * self.factor, self.out_channels).transpose(1, 2)
 
-    @property
-    def _reach(self):
-        return len(self.first) if self.mode in RESIZE_MODES else 0
-
-    def _silence_beyond_edges(self, y, padded):
-        """Takes out what the composite kernel saw of the interpolated signal beyond its edges."""
-        time = y.shape[1]
-        start, stop = self.before, padded.shape[1] - self.after
-        left, right = (min(table.shape[1], time) for table in (self.first, self.last))
-        if left > 0:
-            excess = self._excess(self.first, padded[:, start : start + self._reach])
-            y[:, :left] -= excess[:, :left]
-        if right > 0:
-            excess = self._excess(self.last, padded[:, stop - self._reach : stop])
-            y[:, time - right :] -= excess[:, excess.shape[1] - right :]
-        return y
-
-    def _excess(self, table, samples):
-        weight = composed_weight(table, self.weight)  # (out, reach, affected, in)
-        matrix = weight.permute(1, 3, 2, 0).flatten(2).flatten(0, 1)
-        return (samples.flatten(1) @ matrix).unflatten(1, (table.shape[1], self.out_channels))
+    def _composite(self):
+        """Kernels over input samples, `(factor * out, taps, in)`, and the resize modes' two edge weights,
+        `(reach, affected, out, in)`."""
+        learned = self.weight.transpose(0, 1) if self.mode == "transpose" else self.weight
+        products = composed_weight(self.table, learned).split([a * b for a, b in self.table_shapes])
+        kernels, *edges = (
+            x.unflatten(0, shape) for x, shape in zip(products, self.table_shapes, strict=True)
+        )
+        return kernels.transpose(1, 2).flatten(0, 1), *edges
 
     def _stepwise(self, x):
         if self.mode == "transpose":

@@ -105,7 +105,7 @@ def test_failing_apt_get_is_quoted(offline, tmp_path):
 
 def test_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(CorpusUnavailableError, match="cannot be written to the cache folder .*file"):
+    with pytest.raises(CorpusUnavailableError, match=r"cannot be written to the cache folder .*file"):
         prepare_default_corpus("en", cache_folder=tmp_path / "file" / "cache", archive_url=NOWHERE)
 
 
