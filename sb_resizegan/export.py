@@ -8,9 +8,10 @@ from pathlib import Path
 
 import ruamel.yaml
 import torch
-from speechbrain.utils.checkpoints import Checkpointer
+
 
 from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.utils.checkpoints import AtomicCheckpointer
 
 GENERATOR_YAML = """\
 # A generator of speech windows. Load it with
@@ -100,7 +101,7 @@ def _find_checkpoint(run_folder, checkpoint, best_by):
             raise ModelSourceError(f"no such checkpoint: {checkpoint}")
         return Path(checkpoint)
     save_folder = run_folder / "save"
-    found = Checkpointer(save_folder).find_checkpoint(min_key=best_by) if save_folder.is_dir() else None
+    found = AtomicCheckpointer(save_folder).find_checkpoint(min_key=best_by) if save_folder.is_dir() else None
     if found is None:
         figure = f" with the figure {best_by!r}" if best_by else ""
         raise ModelSourceError(f"{save_folder}: expected a checkpoint{figure}, but there is none")
