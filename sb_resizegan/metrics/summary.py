@@ -24,10 +24,11 @@ def measure_windows(
         Generated windows, ``(batch, time)``, full scale 1.
     reference : torch.Tensor
         Real windows, ``(batch', time)``; twice as many as generated ones serve best
-        (:func:`~sb_resizegan.metrics.distribution.frechet_with_noise_floor`). Where ``train`` is given, of files
-        that were not trained on.
+        (:func:`~sb_resizegan.metrics.distribution.frechet_with_noise_floor`). Where ``train`` is given, of
+        files that were not trained on.
     factors : sequence of int
-        Upsampling factors of the generator from the first stage to the last. ``None`` leaves the stride tones out.
+        Upsampling factors of the generator from the first stage to the last. ``None`` leaves the stride
+        tones out.
     sample_rate : int
         Sampling rate in Hz.
     cutoff_hz : float
@@ -41,10 +42,11 @@ def measure_windows(
     -------
     dict of str to float
         Names hold units; those of real data end on ``_real`` before the unit. By measure:
-        ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved, ``prominence_worst_db``
-        over all tones, ``prominence_worst_real_db``; ``out_of_band_db``, ``out_of_band_real_db``;
-        ``spectral_distance_db``, ``spectral_distance_in_band_db`` (below the cut-off); ``frechet_log_mel``,
-        ``frechet_log_mel_floor``; ``nearest_neighbour_auc``, ``nearest_neighbour_copied``.
+        ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved,
+        ``prominence_worst_db`` over all tones, ``prominence_worst_real_db``; ``out_of_band_db``,
+        ``out_of_band_real_db``; ``spectral_distance_db``, ``spectral_distance_in_band_db`` (below the
+        cut-off); ``frechet_log_mel``, ``frechet_log_mel_floor``; ``nearest_neighbour_auc``,
+        ``nearest_neighbour_copied``.
 
     Example
     -------
@@ -78,7 +80,9 @@ def measure_windows(
         row["out_of_band_real_db"] = out_of_band_energy(reference, cutoff_hz, sample_rate, n_fft)
     row["spectral_distance_db"] = spectral_distance(waveforms, reference, sample_rate)
     if cutoff_hz is not None:
-        row["spectral_distance_in_band_db"] = spectral_distance(waveforms, reference, sample_rate, (50.0, cutoff_hz))
+        row["spectral_distance_in_band_db"] = spectral_distance(
+            waveforms, reference, sample_rate, (50.0, cutoff_hz)
+        )
     distance, floor = frechet_with_noise_floor(waveforms, reference, sample_rate)
     row["frechet_log_mel"] = distance
     row["frechet_log_mel_floor"] = floor
