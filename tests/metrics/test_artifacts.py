@@ -122,8 +122,8 @@ def test_factors_that_do_not_divide_the_window_lose_nothing():
 
 
 def test_strong_low_frequencies_do_not_hide_a_weak_tone():
-    speech = 1e-5 * noise(256).double() + tone(203.7, phase=1.0) + 0.2
-    planted = speech + tone(4000, amplitude=1e-4)
+    speech = 3e-5 * noise(256).double() + tone(203.7, phase=1.0) + 0.2
+    planted = speech + tone(4000, amplitude=3e-4)
     prominence = {t.frequency: v for t, v in stride_tone_prominence(planted, [4, 4]).items()}
     assert prominence[4000.0] == pytest.approx(10 * math.log10(1 + 0.25 * 100 * 2048 / 2.0044), abs=0.5)
     assert prominence[2000.0] < 1.5
