@@ -204,7 +204,7 @@ def _open_debian_package(language, scratch):
         "Acquire::http::Timeout": 20,
         "Acquire::https::Timeout": 20,
         # Root's apt-get would hand the download to a user who cannot write to this folder.
-        "APT::Sandbox::User": "root" if os.geteuid() == 0 else "_apt",
+        "APT::Sandbox::User": "root",
     }
     flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
     # An update that failed in part may still have what is needed: the download decides.
