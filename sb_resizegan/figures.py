@@ -1,7 +1,7 @@
 """Pictures: spectrograms of joined windows, spectra with their stride tones, measures over training time.
 
-Figures are drawn with the Agg canvas directly, so that importing this module or drawing sets no backend and leaves
-``matplotlib.pyplot`` alone. Files appear complete or not at all.
+Figures are drawn with the Agg canvas directly, so that importing this module or drawing sets no backend and
+leaves ``matplotlib.pyplot`` alone. Files appear complete or not at all.
 """
 
 import os
@@ -33,7 +33,8 @@ COLOURS = ("#222222", "#d1495b", "#2e86ab", "#3a7d44", "#8e5aa8", "#e08e1b", "#6
 def joined_spectrogram(waveforms, n_fft=512, hop_length=64):
     """Power spectrogram of windows set side by side.
 
-    No frame reaches from one window into the next: what is seen are the windows, not the clicks of joining them.
+    No frame reaches from one window into the next: what is seen are the windows, not the clicks of joining
+    them.
 
     Arguments
     ---------
@@ -278,7 +279,9 @@ def save(figure, path):
     path = Path(path)
     supported = FigureCanvasAgg(figure).get_supported_filetypes()
     if path.suffix[1:].lower() not in supported:
-        raise ValueError(f"{path}: expected a picture's ending, one of {sorted(supported)}, but got {path.suffix!r}")
+        raise ValueError(
+            f"{path}: expected a picture's ending, one of {sorted(supported)}, but got {path.suffix!r}"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)

@@ -44,7 +44,11 @@ def readable(column):
     tone = re.fullmatch(r"prominence_([\d.]+)hz", name)
     if tone:
         frequency = float(tone[1])
-        words = f"stride tone at {frequency / 1000:g} kHz" if frequency >= 1000 else f"stride tone at {frequency:g} Hz"
+        words = (
+            f"stride tone at {frequency / 1000:g} kHz"
+            if frequency >= 1000
+            else f"stride tone at {frequency:g} Hz"
+        )
     else:
         words = _WORDS.get(name, name.replace("_", " "))
     return words + of + unit
@@ -102,7 +106,9 @@ def read_measures(path):
     with open(path, newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         if "epoch" not in (reader.fieldnames or ()):
-            raise ValueError(f"{path}: expected a column 'epoch', but got {reader.fieldnames or 'an empty file'}")
+            raise ValueError(
+                f"{path}: expected a column 'epoch', but got {reader.fieldnames or 'an empty file'}"
+            )
         rows = []
         for row in reader:
             numbers = {name: _number(text) for name, text in row.items() if name is not None}
