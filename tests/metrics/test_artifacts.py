@@ -39,9 +39,8 @@ def speech_like(batch, time=2048, seed=0):
 def planted_level(amplitude, frequency, waveforms, n_fft):
     """Prominence in dB that theory gives a tone: its power at its bin over the spectrum around it, plus one."""
     window = blackman_harris(n_fft)
-    share = (
-        1.0 if frequency == RATE / 2 else 0.25
-    )  # a real tone has half its amplitude at each of two frequencies
+    # Below half the sampling rate, a tone has one half of its amplitude at each of two frequencies.
+    share = 1.0 if frequency == RATE / 2 else 0.25
     power = share * amplitude**2 * window.sum() ** 2 / window.square().sum()
     spectrum = mean_power_spectrum(waveforms, n_fft)
     index = round(frequency * n_fft / RATE)
