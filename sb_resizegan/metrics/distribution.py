@@ -60,8 +60,8 @@ def log_mel_statistics(waveforms, sample_rate=16000, n_mels=32):
     Arguments
     ---------
     waveforms : torch.Tensor
-        ``(batch, time)``, full scale 1, at least two. Some ten times as many as there are features give steady
-        statistics.
+        ``(batch, time)``, full scale 1, at least two. Some ten times as many as there are features give
+        steady statistics.
     sample_rate : int
         Sampling rate in Hz.
     n_mels : int
@@ -88,10 +88,11 @@ def log_mel_statistics(waveforms, sample_rate=16000, n_mels=32):
 def frechet_distance(a, b):
     """Squared Fréchet distance of two Gaussians.
 
-    Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate Analysis 12,
-    1982, equation 4: ``|m_a - m_b|² + tr(C_a + C_b - 2 (C_a C_b)^(1/2))``. The trace of the root is computed as the
-    sum of the singular values of ``C_a^(1/2) C_b^(1/2)``, with symmetric roots: nothing becomes complex, and
-    covariances of lower rank, of features that don't vary for instance, need no regularisation.
+    Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate
+    Analysis 12, 1982, equation 4: ``|m_a - m_b|² + tr(C_a + C_b - 2 (C_a C_b)^(1/2))``. The trace of the
+    root is computed as the sum of the singular values of ``C_a^(1/2) C_b^(1/2)``, with symmetric roots:
+    nothing becomes complex, and covariances of lower rank, of features that don't vary for instance, need
+    no regularisation.
 
     Arguments
     ---------
@@ -166,8 +167,8 @@ def frechet_with_noise_floor(waveforms, reference, sample_rate=16000, n_mels=32,
     """Fréchet log-mel distance and what it would be for real data, from sets of equal size.
 
     The reference is shuffled and halved. The floor is the distance of its halves; the distance is the mean
-    of those of ``waveforms`` to each half. All sets hold ``min(batch, batch' // 2)`` windows, so that the bias of
-    small sets is the same on both sides: give twice as many reference windows as generated ones.
+    of those of ``waveforms`` to each half. All sets hold ``min(batch, batch' // 2)`` windows, so that the
+    bias of small sets is the same on both sides: give twice as many reference windows as generated ones.
 
     Arguments
     ---------
@@ -198,7 +199,8 @@ def frechet_with_noise_floor(waveforms, reference, sample_rate=16000, n_mels=32,
     size = min(len(generated), len(real) // 2)
     if size < 2:
         raise ValueError(
-            f"expected at least 2 waveforms and 4 reference waveforms, but got {len(generated)} and {len(real)}"
+            f"expected at least 2 waveforms and 4 reference waveforms, "
+            f"but got {len(generated)} and {len(real)}"
         )
     rng = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(real), generator=rng)
@@ -241,19 +243,20 @@ class NearestNeighbours(NamedTuple):
 def nearest_neighbours(waveforms, train, held_out, max_shift=None, num_candidates=8):
     """Looks for generated windows that are copies of training windows.
 
-    The similarity of two windows is the largest absolute value of their normalised cross-correlation over all
-    shifts up to ``max_shift``: 1 for a copy, also one that is shifted, scaled or inverted, and
-    ``sqrt(1 - e)`` if a share ``e`` of the window's energy is something else. It is computed for the
-    ``num_candidates`` training windows whose compressed magnitude spectra are nearest. How near unseen real speech
-    comes to the training data is the standard to compare with: a windowful of a vowel always resembles some other.
+    The similarity of two windows is the largest absolute value of their normalised cross-correlation over
+    all shifts up to ``max_shift``: 1 for a copy, also one that is shifted, scaled or inverted, and ``sqrt(1
+    - e)`` if a share ``e`` of the window's energy is something else. It is computed for the
+    ``num_candidates`` training windows whose compressed magnitude spectra are nearest. How near unseen real
+    speech comes to the training data is the standard to compare with: a windowful of a vowel always
+    resembles some other.
 
     Arguments
     ---------
     waveforms : torch.Tensor
         Generated windows, ``(batch, time)``.
     train : torch.Tensor
-        Training data, ``(batch'', time'')`` with ``time''`` at least ``time``. Longer stretches are searched at
-        all offsets.
+        Training data, ``(batch'', time'')`` with ``time''`` at least ``time``. Longer stretches are
+        searched at all offsets.
     held_out : torch.Tensor
         Real windows that were not trained on, best of other files, ``(batch', time)``.
     max_shift : int
@@ -341,7 +344,9 @@ def _spectral_candidates(queries, pieces, count, block=4096):
     for start in range(0, len(pieces), block):
         nearness = features @ _spectral_features(pieces[start : start + block].to(queries.device)).T
         numbers = torch.arange(start, start + nearness.shape[1], device=queries.device).expand_as(nearness)
-        values, kept = torch.cat([values, nearness], dim=1).topk(min(count, values.shape[1] + nearness.shape[1]))
+        values, kept = torch.cat([values, nearness], dim=1).topk(
+            min(count, values.shape[1] + nearness.shape[1])
+        )
         indices = torch.cat([indices, numbers], dim=1).gather(1, kept)
     return indices
 

@@ -1,7 +1,7 @@
 """Averaged spectra and log-mel features: what the measures have in common.
 
-All spectra are computed in float64 with a four-term Blackman-Harris window, whose side lobes lie 92 dB below its
-main lobe: the strong low frequencies of speech must not hide what lies 60 dB and more below them.
+All spectra are computed in float64 with a four-term Blackman-Harris window, whose side lobes lie 92 dB
+below its main lobe: the strong low frequencies of speech must not hide what lies 60 dB and more below them.
 """
 
 import math
@@ -18,8 +18,8 @@ __all__ = [
     "power_spectra",
 ]
 
-# F. J. Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform", Proc. IEEE 66,
-# 1978, table I: the four-term window of minimal side lobes.
+# F. J. Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform", Proc.
+# IEEE 66, 1978, table I: the four-term window of minimal side lobes.
 _BLACKMAN_HARRIS = (0.35875, -0.48829, 0.14128, -0.01168)
 _FRAMES_PER_BLOCK = 4096
 
@@ -110,7 +110,8 @@ def power_spectra(waveforms, n_fft=2048, hop_length=None):
     Arguments
     ---------
     waveforms : torch.Tensor
-        ``(batch, time)``. Frames lie wholly inside a waveform; samples after the last whole frame are not seen.
+        ``(batch, time)``. Frames lie wholly inside a waveform; samples after the last whole frame are not
+        seen.
     n_fft : int
         Length of a frame in samples, at most ``time``.
     hop_length : int
@@ -120,8 +121,8 @@ def power_spectra(waveforms, n_fft=2048, hop_length=None):
     Returns
     -------
     torch.Tensor
-        Power per bin, ``(batch, n_fft // 2 + 1)``, float64, scaled by the energy of the window: white noise of
-        variance 1 gives 1 in every bin, DC and Nyquist included.
+        Power per bin, ``(batch, n_fft // 2 + 1)``, float64, scaled by the energy of the window: white noise
+        of variance 1 gives 1 in every bin, DC and Nyquist included.
 
     Example
     -------
@@ -144,7 +145,7 @@ def power_spectra(waveforms, n_fft=2048, hop_length=None):
 
 
 def mean_power_spectrum(waveforms, n_fft=2048, hop_length=None):
-    """Long-term average power spectrum of a set of waveforms: the mean of :func:`power_spectra` over the batch.
+    """Long-term average power spectrum of a set of waveforms: the batch's mean of :func:`power_spectra`.
 
     Arguments
     ---------

@@ -1,7 +1,5 @@
 """All measures of a set of generated windows as one row of a table."""
 
-import math
-
 from sb_resizegan.metrics.artifacts import (
     out_of_band_energy,
     spectral_distance,
@@ -9,8 +7,51 @@ from sb_resizegan.metrics.artifacts import (
     worst_prominence,
 )
 from sb_resizegan.metrics.distribution import frechet_with_noise_floor, nearest_neighbours
+from sb_resizegan.metrics.tables import reference_column
 
-__all__ = ["measure_windows"]
+__all__ = ["measure_artifacts", "measure_windows"]
+
+
+def measure_artifacts(waveforms, factors=None, sample_rate=16000, cutoff_hz=None, n_fft=2048):
+    """Measures what needs no real data beside it.
+
+    Arguments
+    ---------
+    waveforms : torch.Tensor
+        ``(batch, time)``.
+    factors : sequence of int
+        Upsampling factors from the first stage to the last. ``None`` leaves the stride tones out.
+    sample_rate : int
+        Sampling rate in Hz.
+    cutoff_hz : float
+        Frequency in Hz above which there should be nothing. ``None`` leaves the out-of-band energy out.
+    n_fft : int
+        Largest length of the spectra.
+
+    Returns
+    -------
+    dict of str to float
+        ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved,
+        ``prominence_worst_db`` over all tones, ``out_of_band_db``.
+
+    Example
+    -------
+    >>> import torch
+    >>> list(measure_artifacts(torch.randn(16, 2048), factors=[4]))
+    ['prominence_4000hz_db', 'prominence_worst_db']
+    """
+    row = {}
+    if factors is not None:
+        prominence = stride_tone_prominence(waveforms, factors, sample_rate, n_fft)
+        stages = {}
+        for tone in prominence:
+            stages.setdefault(tone.stage, tone)  # by ascending frequency: the base frequency comes first
+        for tone in stages.values():
+            row[f"prominence_{tone.frequency:g}hz_db"] = prominence[tone]
+        row["prominence_worst_db"] = worst_prominence(prominence)
+    if cutoff_hz is not None:
+        row["out_of_band_db"] = out_of_band_energy(waveforms, cutoff_hz, sample_rate, n_fft)
+    return row
 
 
 def measure_windows(
@@ -24,10 +65,11 @@ def measure_windows(
         Generated windows, ``(batch, time)``, full scale 1.
     reference : torch.Tensor
         Real windows, ``(batch', time)``; twice as many as generated ones serve best
-        (:func:`~sb_resizegan.metrics.distribution.frechet_with_noise_floor`). Where ``train`` is given, of files
-        that were not trained on.
+        (:func:`~sb_resizegan.metrics.distribution.frechet_with_noise_floor`). Where ``train`` is given, of
+        files that were not trained on.
     factors : sequence of int
-        Upsampling factors of the generator from the first stage to the last. ``None`` leaves the stride tones out.
+        Upsampling factors of the generator from the first stage to the last. ``None`` leaves the stride
+        tones out.
     sample_rate : int
         Sampling rate in Hz.
     cutoff_hz : float
@@ -41,10 +83,11 @@ def measure_windows(
     -------
     dict of str to float
         Names hold units; those of real data end on ``_real`` before the unit. By measure:
-        ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved, ``prominence_worst_db``
-        over all tones, ``prominence_worst_real_db``; ``out_of_band_db``, ``out_of_band_real_db``;
-        ``spectral_distance_db``, ``spectral_distance_in_band_db`` (below the cut-off); ``frechet_log_mel``,
-        ``frechet_log_mel_floor``; ``nearest_neighbour_auc``, ``nearest_neighbour_copied``.
+        ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved,
+        ``prominence_worst_db`` over all tones, ``prominence_worst_real_db``; ``out_of_band_db``,
+        ``out_of_band_real_db``; ``spectral_distance_db``, ``spectral_distance_in_band_db`` (below the
+        cut-off); ``frechet_log_mel``, ``frechet_log_mel_floor``; ``nearest_neighbour_auc``,
+        ``nearest_neighbour_copied``.
 
     Example
     -------
@@ -62,28 +105,22 @@ def measure_windows(
     frechet_log_mel
     frechet_log_mel_floor
     """
+    own = measure_artifacts(waveforms, factors, sample_rate, cutoff_hz, n_fft)
+    real = measure_artifacts(reference, factors, sample_rate, cutoff_hz, n_fft)
     row = {}
-    if factors is not None:
-        prominence = stride_tone_prominence(waveforms, factors, sample_rate, n_fft)
-        real = stride_tone_prominence(reference, factors, sample_rate, n_fft)
-        seen = set()
-        for tone, value in prominence.items():
-            if tone.stage not in seen:  # ascending: the first tone of a stage is its base frequency
-                row[f"prominence_{tone.frequency:g}hz_db"] = value
-                seen.add(tone.stage)
-        row["prominence_worst_db"] = worst_prominence(prominence)
-        row["prominence_worst_real_db"] = worst_prominence(real)
-    if cutoff_hz is not None:
-        row["out_of_band_db"] = out_of_band_energy(waveforms, cutoff_hz, sample_rate, n_fft)
-        row["out_of_band_real_db"] = out_of_band_energy(reference, cutoff_hz, sample_rate, n_fft)
+    for name, value in own.items():
+        row[name] = value
+        if name in ("prominence_worst_db", "out_of_band_db"):
+            row[reference_column(name)] = real[name]
     row["spectral_distance_db"] = spectral_distance(waveforms, reference, sample_rate)
     if cutoff_hz is not None:
-        row["spectral_distance_in_band_db"] = spectral_distance(waveforms, reference, sample_rate, (50.0, cutoff_hz))
-    distance, floor = frechet_with_noise_floor(waveforms, reference, sample_rate)
-    row["frechet_log_mel"] = distance
-    row["frechet_log_mel_floor"] = floor
+        in_band = (50.0, float(cutoff_hz))
+        row["spectral_distance_in_band_db"] = spectral_distance(waveforms, reference, sample_rate, in_band)
+    row["frechet_log_mel"], row["frechet_log_mel_floor"] = frechet_with_noise_floor(
+        waveforms, reference, sample_rate
+    )
     if train is not None:
         nearest = nearest_neighbours(waveforms, train, reference)
         row["nearest_neighbour_auc"] = nearest.auc
         row["nearest_neighbour_copied"] = nearest.copied_fraction
-    return {name: float(value) if not math.isnan(value) else math.nan for name, value in row.items()}
+    return row

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Measure upsampling artefacts of any recordings or of any generator.
+
+python recipes/measure_artifacts.py FOLDER_OF_WAVS --reference REAL_SPEECH        # beside real speech
+python recipes/measure_artifacts.py results/nearest/1986/export --reference REAL_SPEECH --csv measures.csv
+python recipes/measure_artifacts.py results/nearest/1986/samples/epoch_0007.wav   # stride tones,
+out-of-band energy
+
+A generator brings its upsampling factors and its sampling rate, and the reference is low-passed as its
+training data were. Sets are brought to the same RMS before they are compared, unless --keep_level is given.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sb_resizegan.dataio.cut import cut_windows
+from sb_resizegan.metrics.summary import measure_artifacts, measure_windows
+from sb_resizegan.metrics.tables import readable, reference_column, write_measures
+
+RMS = 0.1
+
+
+def parse_arguments(arguments=None):
+    """Parses the command line.
+
+    Arguments
+    ---------
+    arguments : list of str
+        Words of the command line, those of the process by default.
+
+    Returns
+    -------
+    argparse.Namespace
+        The arguments.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source", metavar="PATH_OR_MODEL", help="audio file, folder of them, or exported generator"
+    )
+    parser.add_argument("--reference", metavar="PATH", help="real speech: audio file or folder of them")
+    parser.add_argument("--train", metavar="PATH", help="training data: look for copies (needs --reference)")
+    parser.add_argument(
+        "--factors",
+        type=int,
+        nargs="+",
+        help="upsampling factors, first stage first (default: the generator's; 4 4 4 4)",
+    )
+    parser.add_argument(
+        "--lowpass_hz", type=float, help="low-pass for the reference (default: the generator's; none)"
+    )
+    parser.add_argument(
+        "--cutoff_hz",
+        type=float,
+        help="energy above it is out of band (default: 1.2 times the low-pass; 1800)",
+    )
+    parser.add_argument("--sample_rate", type=int, help="in Hz (default: the generator's; 16000)")
+    parser.add_argument(
+        "--window_samples", type=int, default=2048, help="into which recordings are cut (%(default)s)"
+    )
+    parser.add_argument("--num_windows", type=int, default=1024, help="how many are measured (%(default)s)")
+    parser.add_argument("--keep_level", action="store_true", help="compare at the levels that the sets have")
+    parser.add_argument("--csv", metavar="OUT", help="also write the measures to this file")
+    parser.add_argument("--seed", type=int, default=0, help="of windows and latents (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+def main():
+    """Measures what the command line names and prints a table."""
+    args = parse_arguments()
+    try:
+        row, real = measure(args)
+        if args.csv:
+            write_measures([{"set": args.source, **row}], args.csv)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    print_table(row, real)
+    if args.csv:
+        print(f"written to {args.csv}")
+
+
+def measure(args):
+    """Measures the source, and the reference where there is one.
+
+    Arguments
+    ---------
+    args : argparse.Namespace
+        From :func:`parse_arguments`.
+
+    Returns
+    -------
+    tuple of dict
+        Measures of the source and of the reference, by name.
+    """
+    if args.train and not args.reference:
+        raise ValueError("--train: needs --reference, real speech that was not trained on, to compare with")
+    windows, factors, sample_rate, lowpass_hz = load_source(args)
+    cutoff_hz = args.cutoff_hz or (1.2 * lowpass_hz if lowpass_hz else 1800.0)
+    if not args.reference:
+        return measure_artifacts(windows, factors, sample_rate, cutoff_hz), {}
+    shared = {"window_samples": windows.shape[1], "sample_rate": sample_rate, "lowpass_hz": lowpass_hz}
+    # Twice as many, so that halves of it are as large as what is measured.
+    reference = load_folder(args.reference, 2 * len(windows), seed=args.seed + 1, **shared)
+    train = load_folder(args.train, 8 * len(windows), seed=args.seed, **shared) if args.train else None
+    if not args.keep_level:
+        windows, reference = (x * (RMS / x.square().mean().sqrt()) for x in (windows, reference))
+    row = measure_windows(windows, reference, factors, sample_rate, cutoff_hz, train)
+    return row, measure_artifacts(reference, factors, sample_rate, cutoff_hz)
+
+
+def load_source(args):
+    """Windows to measure, from recordings or from a generator.
+
+    Arguments
+    ---------
+    args : argparse.Namespace
+        From :func:`parse_arguments`.
+
+    Returns
+    -------
+    tuple
+        Windows ``(batch, time)``, upsampling factors, sampling rate and low-pass in Hz.
+    """
+    if not (Path(args.source) / "hyperparams.yaml").is_file():
+        sample_rate = args.sample_rate or 16000
+        windows = load_folder(
+            args.source, args.num_windows, args.window_samples, sample_rate, None, args.seed
+        )
+        return windows, args.factors or [4, 4, 4, 4], sample_rate, args.lowpass_hz
+    # Loading SpeechBrain's interfaces takes seconds, which recordings need not wait for.
+    from sb_resizegan.inference import SpeechWindowGenerator
+
+    model = SpeechWindowGenerator.from_hparams(source=args.source)
+    if args.sample_rate not in (None, model.sample_rate):
+        raise ValueError(
+            f"--sample_rate: the generator's is {model.sample_rate} Hz, but got {args.sample_rate}"
+        )
+    windows = model.generate(args.num_windows, seed=args.seed).cpu()
+    print(f"{args.source}: {len(windows)} windows generated with seed {args.seed}")
+    return windows, args.factors or model.factors, model.sample_rate, args.lowpass_hz or model.lowpass_hz
+
+
+def load_folder(path, num_windows, window_samples, sample_rate, lowpass_hz, seed):
+    """Windows of recordings, with a line on what was used.
+
+    Arguments
+    ---------
+    path : str
+        Audio file or folder.
+    num_windows, window_samples, sample_rate, lowpass_hz, seed
+        As for :func:`sb_resizegan.dataio.cut.cut_windows`.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(batch, time)``.
+    """
+    cut = cut_windows(path, num_windows, window_samples, sample_rate, lowpass_hz, seed)
+    print(f"{path}: {len(cut.windows)} windows of {cut.files} files")
+    for rate, count in sorted(cut.resampled.items()):
+        print(f"  note: {count} files resampled from {rate} Hz")
+    for file, reason in list(cut.skipped.items())[:10]:
+        print(f"  skipped: {file}: {reason}")
+    if len(cut.skipped) > 10:
+        print(f"  skipped: {len(cut.skipped) - 10} more")
+    if len(cut.windows) < 256:
+        print(f"  note: fewer than 256 windows; measures of {len(cut.windows)} vary by several dB")
+    return cut.windows
+
+
+def print_table(row, real):
+    """Prints measures, beside those of the reference.
+
+    Arguments
+    ---------
+    row, real : dict of str to float
+        Measures by name.
+    """
+    beside = {name: real.get(name, row.get(reference_column(name))) for name in row}
+    shown = [name for name in row if not name.endswith(("_real_db", "_floor"))]
+    width = max(len(readable(name)) for name in shown)
+    print(f"\n{'measure':{width}}  {'this':>10}" + (f"  {'reference':>10}" if real else ""))
+    for name in shown:
+        line = f"{readable(name):{width}}  {row[name]:10.2f}"
+        if real and beside[name] is not None:
+            line += f"  {beside[name]:10.2f}"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Windows of any folder of recordings, as they are: for measuring, not for training."""
+
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
+
+__all__ = ["AUDIO_ENDINGS", "CutWindows", "cut_windows"]
+
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff")
+SILENCE_RMS = 1e-3
+# Windows are drawn from a pool of this many times as many, and no more are kept in memory.
+POOL = 8
+
+
+class CutWindows(NamedTuple):
+    """Windows, and what was not used."""
+
+    windows: torch.Tensor
+    """``(batch, time)``, float32."""
+
+    files: int
+    """How many files were read with use."""
+
+    resampled: dict
+    """Number of files by their sampling rate in Hz, where that wasn't the one asked for."""
+
+    skipped: dict
+    """Reasons by the path of a file that gave no window."""
+
+
+def cut_windows(path, num_windows, window_samples=2048, sample_rate=16000, lowpass_hz=None, seed=0):
+    """Cuts consecutive windows of a file, or of all audio files in a folder, and draws some of them.
+
+    The first window of a file begins with the file, so that joined windows are cut where they were joined.
+    Windows with an RMS below -60 dB re. full scale are left out.
+
+    Arguments
+    ---------
+    path : str or Path
+        An audio file, or a folder that is searched with all below it.
+    num_windows : int
+        How many windows are wanted. Fewer are returned where there are no more.
+    window_samples : int
+        Their length.
+    sample_rate : int
+        Sampling rate in Hz; other files are resampled.
+    lowpass_hz : float or None
+        Cut-off of a low-pass filter over each whole file. ``None`` leaves it out.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    CutWindows
+        The windows, and what was resampled or skipped.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such path.
+    ValueError
+        If there is no audio file, none holds a window that isn't silent, or an argument is wrong.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> folder = getfixture("tmp_path")
+    >>> soundfile.write(folder / "tone.wav", 0.5 * np.sin(np.arange(10000)), 16000)
+    >>> cut_windows(folder, 100).windows.shape
+    torch.Size([4, 2048])
+    """
+    path = Path(path)
+    if num_windows < 1 or window_samples < 1:
+        raise ValueError(
+            f"expected at least one window of one sample, but got {num_windows} of {window_samples}"
+        )
+    check_lowpass(lowpass_hz, sample_rate)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    files = (
+        [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_ENDINGS)
+    )
+    if not files:
+        raise ValueError(
+            f"{path}: expected audio files in this folder ({' '.join(AUDIO_ENDINGS)}), but found none"
+        )
+    rng = random.Random(seed)
+    rng.shuffle(files)
+    pool, resampled, skipped, used = [], {}, {}, 0
+    for file in files:
+        if len(pool) >= POOL * num_windows:
+            break
+        try:
+            waveform, rate = read_mono(file)
+        except UnusableAudioError as error:
+            skipped[str(file)] = error.reason
+            continue
+        if rate != sample_rate:
+            resampled[rate] = resampled.get(rate, 0) + 1
+            waveform = resample(waveform, rate, sample_rate)
+        waveform = low_pass(waveform, sample_rate, lowpass_hz)
+        whole = len(waveform) // window_samples
+        if whole == 0:
+            skipped[str(file)] = f"too short ({len(waveform)} of {window_samples} samples)"
+            continue
+        pieces = waveform[: whole * window_samples].reshape(whole, window_samples)
+        pieces = pieces[np.sqrt(np.square(pieces, dtype=np.float64).mean(axis=1)) >= SILENCE_RMS]
+        if len(pieces) == 0:
+            skipped[str(file)] = "silent"
+            continue
+        used += 1
+        pool.extend(pieces)
+    if not pool:
+        first, reason = next(iter(skipped.items()))
+        raise ValueError(
+            f"{path}: none of {len(files)} files holds a window of {window_samples} samples "
+            f"that isn't silent; {first}: {reason}"
+        )
+    drawn = rng.sample(range(len(pool)), min(num_windows, len(pool)))
+    windows = torch.from_numpy(np.stack([pool[i] for i in sorted(drawn)]).astype(np.float32))
+    return CutWindows(windows, used, resampled, skipped)

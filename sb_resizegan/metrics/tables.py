@@ -1,0 +1,160 @@
+"""Tables of measures: how their columns are called, written and read."""
+
+import csv
+import math
+import os
+import re
+import tempfile
+from pathlib import Path
+
+__all__ = ["read_measures", "readable", "reference_column", "write_measures"]
+
+_WORDS = {
+    "prominence_worst": "worst stride tone",
+    "out_of_band": "out-of-band energy",
+    "spectral_distance": "spectral distance",
+    "spectral_distance_in_band": "spectral distance in band",
+    "frechet_log_mel": "Fréchet log-mel distance",
+    "nearest_neighbour_auc": "nearer to training data than unseen speech",
+    "nearest_neighbour_copied": "copies of training data",
+}
+
+
+def readable(column):
+    """A column's name in words.
+
+    Arguments
+    ---------
+    column : str
+        A key of :func:`sb_resizegan.metrics.summary.measure_windows` or any other.
+
+    Returns
+    -------
+    str
+        Words, with the unit behind a comma.
+
+    Example
+    -------
+    >>> readable("out_of_band_db"), readable("prominence_1000hz_db"), readable("prominence_worst_real_db")
+    ('out-of-band energy, dB', 'stride tone at 1 kHz, dB', 'worst stride tone (real), dB')
+    """
+    name, unit = (column[:-3], ", dB") if column.endswith("_db") else (column, "")
+    name, of = (name[:-5], " (real)") if name.endswith("_real") else (name, "")
+    name, of = (name[:-6], " (real against real)") if name.endswith("_floor") else (name, of)
+    tone = re.fullmatch(r"prominence_([\d.]+)hz", name)
+    if tone:
+        frequency = float(tone[1])
+        words = (
+            f"stride tone at {frequency / 1000:g} kHz"
+            if frequency >= 1000
+            else f"stride tone at {frequency:g} Hz"
+        )
+    else:
+        words = _WORDS.get(name, name.replace("_", " "))
+    return words + of + unit
+
+
+def reference_column(column):
+    """Name of the column that holds what real data have where ``column`` holds what generated data have.
+
+    Arguments
+    ---------
+    column : str
+        A column.
+
+    Returns
+    -------
+    str
+        Such a column's name; whether a table has it is another question.
+
+    Example
+    -------
+    >>> reference_column("out_of_band_db"), reference_column("frechet_log_mel")
+    ('out_of_band_real_db', 'frechet_log_mel_floor')
+    """
+    return f"{column[:-3]}_real_db" if column.endswith("_db") else f"{column}_floor"
+
+
+def read_measures(path):
+    """Reads a table with a row per epoch.
+
+    Arguments
+    ---------
+    path : str or Path
+        A csv file with a header line and a column ``epoch``.
+
+    Returns
+    -------
+    list of dict
+        Numbers by column; empty cells and what is no number are left out.
+
+    Raises
+    ------
+    ValueError
+        If there is no column ``epoch``, or no epoch in a row.
+    OSError
+        If the file can't be read.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "measures.csv"
+    >>> write_measures([{"epoch": 1, "out_of_band_db": -8.7}], path).name
+    'measures.csv'
+    >>> read_measures(path)
+    [{'epoch': 1, 'out_of_band_db': -8.7}]
+    """
+    with open(path, newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        if "epoch" not in (reader.fieldnames or ()):
+            raise ValueError(
+                f"{path}: expected a column 'epoch', but got {reader.fieldnames or 'an empty file'}"
+            )
+        rows = []
+        for row in reader:
+            numbers = {name: _number(text) for name, text in row.items() if name is not None}
+            numbers = {name: value for name, value in numbers.items() if value is not None}
+            if "epoch" not in numbers:
+                raise ValueError(f"{path}, line {reader.line_num}: no number in column 'epoch'")
+            numbers["epoch"] = int(numbers["epoch"])
+            rows.append(numbers)
+    return rows
+
+
+def write_measures(rows, path):
+    """Writes a table; a file that was there before is replaced in one step.
+
+    Arguments
+    ---------
+    rows : list of dict
+        Numbers or words by column. Columns are those of all rows, in the order of their first appearance.
+    path : str or Path
+        The csv file. Its folder is made if need be.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _number(text):
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
