@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
 from speechbrain.dataio.dataio import load_data_json
+from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
-from sb_resizegan.dataio.audio import check_lowpass, low_pass, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
 from sb_resizegan.dataio.files import file_lock, write_json
 
 __all__ = ["SpeechWindows"]
@@ -213,11 +213,14 @@ class SpeechWindows:
             raise ValueError(f"{self.manifest_json}: expected at least one recording, but it lists none")
         return recordings
 
-    def _active_pieces(self, recordings) -> Iterator[np.ndarray]:
+    def _active_pieces(self, recordings):
         """Yields the stretches of active speech of all recordings in the manifest's order."""
-        for recording in tqdm(recordings.values(), desc=f"Loading {self.manifest_json.stem}", delay=2):
+        label = f"Loading {self.manifest_json.stem}"
+        for recording in tqdm(recordings.values(), desc=label, delay=2, disable=not if_main_process()):
             waveform, rate = read_mono(recording["wav"])
             waveform = low_pass(resample(waveform, rate, self.sample_rate), self.sample_rate, self.lowpass_hz)
+            if not np.isfinite(waveform).all():
+                raise UnusableAudioError("not finite", recording["wav"], "samples too large to be filtered")
             regions = active_regions(waveform, self.sample_rate, self.window_samples)
             if len(regions) == 0:
                 logger.info("No window of speech in %s", ascii(recording["wav"]))
