@@ -55,7 +55,8 @@ class SpeechWindows:
     level_db : float
         Level of active speech, RMS in dB relative to full scale.
     max_memory_gb : float
-        Limit in GB (1e9 bytes) for holding the speech in memory. As float32, an hour takes 0.23 GB at 16 kHz.
+        Limit in GB (1e9 bytes) for holding the speech in memory (twice that for a moment while loading). An
+        hour takes 0.23 GB at 16 kHz.
     cache_folder : str or Path, optional
         Where the file goes if there is one; the manifest's folder by default.
 
@@ -114,9 +115,8 @@ class SpeechWindows:
             folder = self.manifest_json.parent if cache_folder is None else Path(cache_folder)
             self._audio_path, self._audio, lengths = self._build_file(recordings, folder, size_gb)
         lengths = np.asarray(lengths, dtype=np.int64)
-        # Window number k of all begins in the stretch whose share of the numbers holds k.
-        self._last_number = np.cumsum(lengths - window_samples + 1)
-        self._stretch_start = np.cumsum(lengths) - lengths
+        # All possible windows are numbered through; each stretch's numbers end before this.
+        self._numbers_end = np.cumsum(lengths - window_samples + 1)
         logger.info(
             "%s: %.1f minutes of active speech of %d files, %d possible windows",
             self.manifest_json.name,
@@ -128,7 +128,7 @@ class SpeechWindows:
     @property
     def number_of_windows(self):
         """How many different windows there are: one for every possible first sample."""
-        return int(self._last_number[-1])
+        return int(self._numbers_end[-1])
 
     def batch(self, n, batch_size, seed, rank=0, world_size=1):
         """Batch number ``n`` of the training stream.
@@ -192,7 +192,7 @@ class SpeechWindows:
         return (uniform * self.number_of_windows).astype(np.int64)
 
     def _cut(self, numbers):
-        stretches = np.searchsorted(self._last_number, numbers, side="right")
+        stretches = np.searchsorted(self._numbers_end, numbers, side="right")
         # Each stretch before costs window_samples - 1 first samples.
         starts = numbers + stretches * (self.window_samples - 1)
         return torch.from_numpy(
