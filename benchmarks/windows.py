@@ -3,7 +3,7 @@
     python benchmarks/windows.py
     python benchmarks/windows.py --step_ms 60      # beside a training step of 60 ms
 
-The first epoch of each setting starts the workers and isn't timed.
+An epoch of each setting goes before the timed one. Workers start anew in each epoch, and that counts.
 """
 
 import argparse

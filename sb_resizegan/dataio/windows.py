@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
 from speechbrain.dataio.dataio import load_data_json
+from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
-from sb_resizegan.dataio.audio import check_lowpass, low_pass, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
 from sb_resizegan.dataio.files import file_lock, write_json
 
 __all__ = ["SpeechWindows"]
@@ -55,7 +55,8 @@ class SpeechWindows:
     level_db : float
         Level of active speech, RMS in dB relative to full scale.
     max_memory_gb : float
-        Limit in GB (1e9 bytes) for holding the speech in memory. As float32, an hour takes 0.23 GB at 16 kHz.
+        Limit in GB (1e9 bytes) for holding the speech in memory (twice that for a moment while loading). An
+        hour takes 0.23 GB at 16 kHz.
     cache_folder : str or Path, optional
         Where the file goes if there is one; the manifest's folder by default.
 
@@ -114,9 +115,8 @@ class SpeechWindows:
             folder = self.manifest_json.parent if cache_folder is None else Path(cache_folder)
             self._audio_path, self._audio, lengths = self._build_file(recordings, folder, size_gb)
         lengths = np.asarray(lengths, dtype=np.int64)
-        # Window number k of all begins in the stretch whose share of the numbers holds k.
-        self._last_number = np.cumsum(lengths - window_samples + 1)
-        self._stretch_start = np.cumsum(lengths) - lengths
+        # All possible windows are numbered through; each stretch's numbers end before this.
+        self._numbers_end = np.cumsum(lengths - window_samples + 1)
         logger.info(
             "%s: %.1f minutes of active speech of %d files, %d possible windows",
             self.manifest_json.name,
@@ -128,7 +128,7 @@ class SpeechWindows:
     @property
     def number_of_windows(self):
         """How many different windows there are: one for every possible first sample."""
-        return int(self._last_number[-1])
+        return int(self._numbers_end[-1])
 
     def batch(self, n, batch_size, seed, rank=0, world_size=1):
         """Batch number ``n`` of the training stream.
@@ -192,7 +192,7 @@ class SpeechWindows:
         return (uniform * self.number_of_windows).astype(np.int64)
 
     def _cut(self, numbers):
-        stretches = np.searchsorted(self._last_number, numbers, side="right")
+        stretches = np.searchsorted(self._numbers_end, numbers, side="right")
         # Each stretch before costs window_samples - 1 first samples.
         starts = numbers + stretches * (self.window_samples - 1)
         return torch.from_numpy(
@@ -213,11 +213,14 @@ class SpeechWindows:
             raise ValueError(f"{self.manifest_json}: expected at least one recording, but it lists none")
         return recordings
 
-    def _active_pieces(self, recordings) -> Iterator[np.ndarray]:
+    def _active_pieces(self, recordings):
         """Yields the stretches of active speech of all recordings in the manifest's order."""
-        for recording in tqdm(recordings.values(), desc=f"Loading {self.manifest_json.stem}", delay=2):
+        label = f"Loading {self.manifest_json.stem}"
+        for recording in tqdm(recordings.values(), desc=label, delay=2, disable=not if_main_process()):
             waveform, rate = read_mono(recording["wav"])
             waveform = low_pass(resample(waveform, rate, self.sample_rate), self.sample_rate, self.lowpass_hz)
+            if not np.isfinite(waveform).all():
+                raise UnusableAudioError("not finite", recording["wav"], "samples too large to be filtered")
             regions = active_regions(waveform, self.sample_rate, self.window_samples)
             if len(regions) == 0:
                 logger.info("No window of speech in %s", ascii(recording["wav"]))

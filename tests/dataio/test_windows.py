@@ -95,14 +95,15 @@ def test_windows_are_pieces_of_active_speech(speech_files, tmp_path):
 
 
 def test_every_first_sample_is_equally_likely(tmp_path):
-    """A ramp tells where a window begins: in stretches of 3000 and 5000 samples 453 and 2453 starts each."""
+    """Random samples tell where a window begins, their sign from which file it is."""
     rng = np.random.default_rng(0)
-    for name, length in (("a.wav", 3000), ("b.wav", 5000)):
-        soundfile.write(tmp_path / name, rng.uniform(0.1, 0.5, length), RATE, subtype="FLOAT")
+    for name, length, sign in (("a.wav", 3000, 1), ("b.wav", 5000, -1)):
+        soundfile.write(tmp_path / name, sign * rng.uniform(0.1, 0.5, length), RATE, subtype="FLOAT")
     windows = folder_windows(tmp_path, window_samples=2500, lowpass_hz=None)
     assert windows.number_of_windows == 501 + 2501
-    starts = torch.cat([windows.batch(n, 1000, seed=0)[:, 0] for n in range(30)])
-    values, counts = np.unique(starts.numpy(), return_counts=True)
+    drawn = torch.cat([windows.batch(n, 1000, seed=0)[:, [0, -1]] for n in range(30)]).numpy()
+    np.testing.assert_array_equal(np.sign(drawn[:, 0]), np.sign(drawn[:, 1]))
+    values, counts = np.unique(drawn[:, 0], return_counts=True)
     assert len(values) > 2990
     # A Poisson count of mean 10 has a variance of 10.
     assert counts.var() == pytest.approx(counts.mean(), rel=0.15)
@@ -198,6 +199,13 @@ def test_file_that_went_bad_is_named(speech_files, tmp_path, value):
     waveform[30000] = value
     soundfile.write(tmp_path / "went bad.wav", waveform, RATE, subtype="FLOAT")
     with pytest.raises(UnusableAudioError, match=r"went bad\.wav: not finite"):
+        folder_windows(tmp_path)
+
+
+def test_samples_too_large_to_filter_are_named(speech_files, tmp_path):
+    waveform, _ = read_mono(speech_files[0])
+    soundfile.write(tmp_path / "huge.wav", 3e38 * np.sign(waveform), RATE, subtype="FLOAT")
+    with pytest.raises(UnusableAudioError, match=r"huge\.wav: not finite"):
         folder_windows(tmp_path)
 
 
