@@ -28,6 +28,7 @@ from speechbrain.utils.distributed import (
 )
 
 from sb_resizegan.brains import WGANBrain
+from sb_resizegan.dataio.audio import UnusableAudioError
 from sb_resizegan.dataio.corpora import CorpusUnavailableError, prepare_default_corpus
 from sb_resizegan.dataio.manifest import NoSpeechError, prepare_speech
 from sb_resizegan.dataio.windows import SpeechWindows
@@ -35,7 +36,7 @@ from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.export import export_generator
 from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
 from sb_resizegan.utils.checkpoints import CheckpointError
-from sb_resizegan.utils.hparams import HparamsError, check_keys, load_hparams
+from sb_resizegan.utils.hparams import HparamsError, check_keys, load_hparams, parse_overrides
 from sb_resizegan.utils.locks import FolderInUseError, FolderLock
 from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
 
@@ -71,6 +72,8 @@ def check_settings(hparams, device):
             raise RunError(
                 f"{key}: expected null or a frequency in Hz between 0 and {nyquist:g}, but got {hparams[key]!r}"
             )
+    if hparams["data_folder"] is not None and not Path(hparams["data_folder"]).is_dir():
+        raise RunError(f"data_folder: expected a folder of speech, but {hparams['data_folder']} is none")
     if device is not None:
         try:
             torch.zeros(1, device=device)
@@ -162,7 +165,9 @@ def train(hparams, run_opts):
         stream,
         torch.utils.data.DataLoader(real, batch_size=hparams["measured_windows"]),
     )
-    run_on_main(export_generator, args=(output_folder,))
+    # SpeechBrain's debug mode keeps its checkpoints elsewhere.
+    newest = hparams["checkpointer"].find_checkpoint().path
+    run_on_main(export_generator, args=(output_folder,), kwargs={"checkpoint": newest})
     return monitor
 
 
@@ -182,7 +187,7 @@ def begin(arguments):
     yaml_path, run_opts, overrides = sb.parse_arguments(arguments)
     if run_opts["debug"] and not run_opts["debug_persistently"]:
         # A debug run must not replace the results of a real one.
-        overrides += f"\noutput_folder: {tempfile.mkdtemp(prefix='sb_resizegan_debug_')}"
+        overrides = {**parse_overrides(overrides), "output_folder": tempfile.mkdtemp(prefix="sb_resizegan_debug_")}
     if not torch.accelerator.is_available() and "distributed_backend" not in run_opts.overridden_args:
         run_opts = replace(
             run_opts,
@@ -220,6 +225,7 @@ def main(arguments):
         HparamsError,
         NoSpeechError,
         RunError,
+        UnusableAudioError,
     ) as error:
         sys.exit(f"error: {error}")
     if if_main_process():

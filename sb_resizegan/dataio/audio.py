@@ -13,6 +13,8 @@ __all__ = ["UnusableAudioError", "check_lowpass", "low_pass", "mono_blocks", "re
 
 BLOCK_FRAMES = 1 << 20
 STOPBAND_DB = 90.0
+# Speech has some −10 dB above 1.8 kHz: what is left of it lies near −70 dB, about where 12 bits end.
+LOWPASS_STOPBAND_DB = 60.0
 
 
 class UnusableAudioError(ValueError):
@@ -182,7 +184,7 @@ def check_lowpass(lowpass_hz, sample_rate):
 def low_pass(waveform, sample_rate, lowpass_hz):
     """Removes what lies above a frequency and delays nothing.
 
-    A symmetric (linear-phase) Kaiser filter applied centred: −6 dB at ``lowpass_hz``, 90 dB down from 5 %
+    A symmetric (linear-phase) Kaiser filter applied centred: −6 dB at ``lowpass_hz``, 60 dB down from 5 %
     (at least 25 Hz) above it, flat up to as much below. Meant for whole utterances: windows cut of the
     result have no edges of their own.
 
@@ -210,14 +212,14 @@ def low_pass(waveform, sample_rate, lowpass_hz):
     >>> time = np.arange(16000) / 16000
     >>> low, high = np.sin(2 * np.pi * 1000 * time), np.sin(2 * np.pi * 2000 * time)
     >>> filtered = low_pass((low + high).astype(np.float32), 16000, 1500)
-    >>> bool(np.abs(filtered - low)[1000:-1000].max() < 1e-4)
+    >>> bool(np.abs(filtered - low)[1000:-1000].max() < 2e-3)
     True
     """
     check_lowpass(lowpass_hz, sample_rate)
     if lowpass_hz is None or lowpass_hz == sample_rate / 2:
         return waveform
     transition_hz = max(0.1 * lowpass_hz, 50.0)
-    taps, beta = kaiserord(STOPBAND_DB, transition_hz / (sample_rate / 2))
+    taps, beta = kaiserord(LOWPASS_STOPBAND_DB, transition_hz / (sample_rate / 2))
     kernel = firwin(taps | 1, lowpass_hz, window=("kaiser", beta), fs=sample_rate).astype(np.float32)
     half = len(kernel) // 2
     return oaconvolve(waveform, kernel)[half : half + len(waveform)].astype(np.float32, copy=False)

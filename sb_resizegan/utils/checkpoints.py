@@ -1,5 +1,6 @@
 """A checkpointer whose checkpoints are whole or absent, whenever the process is killed."""
 
+import logging
 import os
 import shutil
 
@@ -52,7 +53,7 @@ class AtomicCheckpointer(Checkpointer):
         shutil.rmtree(self._partial, ignore_errors=True)
         return self._partial
 
-    def save_checkpoint(self, meta=None, *args, **kwargs):
+    def save_checkpoint(self, meta=None, end_of_epoch=True, name=None, verbosity=logging.INFO):
         """Saves a checkpoint that is complete or absent; see SpeechBrain's method for the arguments.
 
         Raises
@@ -63,9 +64,10 @@ class AtomicCheckpointer(Checkpointer):
         checkpoint, failure = None, None
         try:
             meta = {**(meta or {}), FILES_KEY: sorted(self.recoverables)}
-            checkpoint = super().save_checkpoint(meta, *args, **kwargs)
+            checkpoint = super().save_checkpoint(meta, end_of_epoch, name, logging.DEBUG)
             if if_main_process():
                 checkpoint = self._publish(checkpoint)
+                logger.log(verbosity, f"Saved a checkpoint in {checkpoint.path}")
         except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
             failure = f"{type(error).__name__}: {error}"
         # Every process learns of the main one's failure: one that went on alone would wait for the others for ever.

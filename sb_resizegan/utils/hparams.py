@@ -41,17 +41,35 @@ def read_hparams(path):
     return _dump(_read_tree(Path(path), ()))
 
 
-def load_hparams(path, overrides="", allowed_extra=()):
+def parse_overrides(text):
+    """The command line's overrides as a mapping.
+
+    Arguments
+    ---------
+    text : str
+        Yaml text ``key: value``, as ``speechbrain.parse_arguments`` gives it.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    HparamsError
+        If it is no such text, or sets a key twice.
+    """
+    return _parse(text, "the command line") if text else {}
+
+
+def load_hparams(path, overrides=""):
     """Loads a yaml file with the command line's overrides.
 
     Arguments
     ---------
     path : str or Path
         The yaml file; it may extend another (:func:`read_hparams`).
-    overrides : str
-        Yaml text ``key: value``, as ``speechbrain.parse_arguments`` gives it.
-    allowed_extra : sequence of str
-        Keys that ``overrides`` may add though the file does not have them.
+    overrides : str or dict
+        Yaml text ``key: value``, as ``speechbrain.parse_arguments`` gives it, or a mapping.
 
     Returns
     -------
@@ -67,15 +85,15 @@ def load_hparams(path, overrides="", allowed_extra=()):
     """
     text = read_hparams(path)
     known = list(_parse(text, path))
-    changes = _parse(overrides, "the command line") if overrides else {}
+    changes = parse_overrides(overrides) if isinstance(overrides, str) else overrides
     run_options = set(RunOptions().as_dict())
     for key in changes:
-        if key not in known and key not in run_options and key not in allowed_extra:
+        if key not in known and key not in run_options:
             raise HparamsError(
                 f"the command line sets --{key}, which {path} does not have{_suggestion(key, known)}"
             )
     try:
-        resolved = resolve_references(text, overrides).getvalue()
+        resolved = resolve_references(text, changes).getvalue()
         return load_hyperpyyaml(io.StringIO(resolved)), resolved
     except (ValueError, TypeError, KeyError, ImportError, AttributeError, ruamel.yaml.YAMLError) as error:
         reason = error.args[0] if error.args and isinstance(error.args[0], str) else error

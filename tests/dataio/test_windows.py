@@ -49,7 +49,7 @@ def test_out_of_band_energy_is_gone(windows):
     power = torch.fft.rfft(batch * torch.hann_window(2048)).abs().square().mean(0)
     frequency = torch.arange(1025) * RATE / 2048
     ratio = power[frequency > 1800].sum() / power.sum()
-    assert 10 * torch.log10(ratio) < -80
+    assert 10 * torch.log10(ratio) < -60
 
 
 def test_full_band_is_kept_on_request(make_windows):
