@@ -132,6 +132,7 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
         ctx.save_for_backward(x, matrix, first, last)
         ctx.bias_sizes = None if bias is None else list(bias.shape)
         ctx.sizes = sizes
+        ctx.set_materialize_grads(False)
         _, _, samples, out = sizes
         image = _image(x.reshape(len(x), -1, matrix.shape[2]))
         y = _frames(F.conv2d(image, _image(matrix), bias)).reshape(len(x), -1, out)[:, :samples]
@@ -146,6 +147,8 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
+        if gradient is None:
+            return (None,) * 6
         x, matrix, first, last = ctx.saved_tensors
         _, _, samples, out = ctx.sizes
         image = _image(x.reshape(len(x), -1, matrix.shape[2]))
