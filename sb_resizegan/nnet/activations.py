@@ -11,23 +11,31 @@ class _LeakyReLU(torch.autograd.Function):
     def forward(ctx, x, slope):
         ctx.save_for_backward(x)
         ctx.slope = slope
+        ctx.set_materialize_grads(False)
         return torch.nn.functional.leaky_relu(x, slope)
 
     @staticmethod
     def backward(ctx, gradient):
+        if gradient is None:
+            return None, None
         (x,) = ctx.saved_tensors
         return _LeakyReLUGradient.apply(gradient, x.detach(), ctx.slope), None
 
 
 class _LeakyReLUGradient(torch.autograd.Function):
+    """Linear in the gradient and, but for a null set, constant in x: its own derivative is itself."""
+
     @staticmethod
     def forward(ctx, gradient, x, slope):
         ctx.save_for_backward(x)
         ctx.slope = slope
+        ctx.set_materialize_grads(False)
         return torch.ops.aten.leaky_relu_backward(gradient, x, slope, False)
 
     @staticmethod
     def backward(ctx, gradient):
+        if gradient is None:
+            return None, None, None
         (x,) = ctx.saved_tensors
         return _LeakyReLUGradient.apply(gradient, x, ctx.slope), None, None
 

@@ -7,8 +7,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from sb_resizegan.nnet.checks import check_choice, check_input, check_integer, check_positive
-from sb_resizegan.nnet.composition import composed_weight, frame_convolution, strided_table
+from sb_resizegan.nnet.composition import block_table, strided_table
 from sb_resizegan.nnet.interpolation import interpolation_phases
+from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
 
 __all__ = ["DOWNSAMPLING_MODES", "Downsample1d", "lowpass_kernel"]
 
@@ -126,9 +127,12 @@ class Downsample1d(nn.Module):
         if mode == "blur":
             attenuation = check_positive("attenuation", attenuation)
             lowpass = lowpass_kernel(self.factor, attenuation, check_integer("span", span))
-        table, self.before, self.after = strided_table(self.kernel_size, self.factor, lowpass)
+        table, before, after = strided_table(self.kernel_size, self.factor, lowpass)
+        narrow = min(self.factor * self.in_channels, self.out_channels)
+        table, self.before, self.after = block_table(table, before, after, frames_in_block(narrow))
+        self.block_shape = table.shape[:3]
         self.register_buffer("lowpass", lowpass.float(), persistent=False)
-        self.register_buffer("table", table.flatten(0, 1).float(), persistent=False)
+        self.register_buffer("table", table.flatten(0, 2).float(), persistent=False)
         # drawn as PyTorch's own convolution draws them
         bound = 1 / math.sqrt(self.in_channels * self.kernel_size)
         self.weight = nn.Parameter(torch.empty(self.out_channels, self.in_channels, self.kernel_size))
@@ -155,10 +159,10 @@ class Downsample1d(nn.Module):
             x = F.pad(x, (0, missing))
         if not self.fused:
             return self._stepwise(x)
-        frames = x.transpose(1, 2).reshape(len(x), x.shape[2] // self.factor, self.factor * self.in_channels)
-        products = composed_weight(self.table, self.weight).unflatten(0, (-1, self.factor))
-        kernels = products.permute(2, 0, 1, 3).flatten(2)
-        return frame_convolution(frames, kernels, self.bias, self.before, self.after).transpose(1, 2)
+        kernels = composed_kernels(self.table, self.weight).unflatten(0, self.block_shape)
+        return block_convolution(x.transpose(1, 2), kernels, self.bias, self.before, self.after).transpose(
+            1, 2
+        )
 
     def _stepwise(self, x):
         length = self.kernel_size + len(self.lowpass) - 1

@@ -24,12 +24,15 @@ class _Shift(torch.autograd.Function):
     def forward(ctx, x, shift, n):
         ctx.save_for_backward(shift)
         ctx.n = n
+        ctx.set_materialize_grads(False)
         last = x.shape[1] - 1
         index = torch.arange(x.shape[1], device=x.device) - shift.unsqueeze(1)
         return _rows(x, last - (last - index.abs()).abs())
 
     @staticmethod
     def backward(ctx, gradient):
+        if gradient is None:
+            return None, None, None
         (shift,) = ctx.saved_tensors
         return _ShiftAdjoint.apply(gradient, shift, ctx.n), None, None
 
@@ -39,6 +42,7 @@ class _ShiftAdjoint(torch.autograd.Function):
     def forward(ctx, y, shift, n):
         ctx.save_for_backward(shift)
         ctx.n = n
+        ctx.set_materialize_grads(False)
         time = y.shape[1]
         shift = shift.unsqueeze(1)
 
@@ -55,6 +59,8 @@ class _ShiftAdjoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
+        if gradient is None:
+            return None, None, None
         (shift,) = ctx.saved_tensors
         return _Shift.apply(gradient, shift, ctx.n), None, None
 

@@ -8,15 +8,14 @@ from torch.nn import functional as F
 
 from sb_resizegan.nnet.checks import check_choice, check_input, check_integer, check_positive
 from sb_resizegan.nnet.composition import (
-    composed_weight,
-    edge_corrected_convolution,
+    block_table,
     edge_tables,
-    frame_convolution,
     interpolation_table,
     same_padding,
     transposed_table,
 )
 from sb_resizegan.nnet.interpolation import RESIZE_MODES, interpolation_phases
+from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
 
 __all__ = ["UPSAMPLING_MODES", "Upsample1d", "interpolate"]
 
@@ -136,6 +135,7 @@ class Upsample1d(nn.Module):
         self.factor = check_integer("factor", factor)
         self.mode = check_choice("mode", mode, UPSAMPLING_MODES)
         self.fused = fused
+        edges = []
         if mode == "transpose":
             if self.kernel_size < self.factor:
                 raise ValueError(
@@ -143,24 +143,27 @@ class Upsample1d(nn.Module):
                     f"or some output samples get no input, but got {kernel_size}"
                 )
             shape = (self.in_channels, self.out_channels, self.kernel_size)
-            table, self.before, self.after = transposed_table(self.kernel_size, self.factor)
-            tables = [table]
+            table, before, after = transposed_table(self.kernel_size, self.factor)
         elif mode == "subpixel":
             shape = (self.out_channels * self.factor, self.in_channels, self.kernel_size)
-            self.before, self.after = same_padding(self.kernel_size)
-            tables = []
+            table = torch.eye(self.kernel_size, dtype=torch.float64).view(1, self.kernel_size, 1, -1)
+            before, after = same_padding(self.kernel_size)
         else:
             shape = (self.out_channels, self.in_channels, self.kernel_size)
             attenuation = check_positive("attenuation", attenuation)
             phases = interpolation_phases(mode, self.factor, attenuation, check_integer("span", span))
             self.register_buffer("phases", phases.float(), persistent=False)
-            table, self.before, self.after = interpolation_table(phases, self.kernel_size)
-            tables = [table, *edge_tables(phases, self.kernel_size)]
-        # the tables in one matrix: one product composes all kernels
-        self.table_shapes = [table.shape[:2] for table in tables]
-        if tables:
-            table = torch.cat([table.flatten(0, 1) for table in tables]).float()
-            self.register_buffer("table", table, persistent=False)
+            table, before, after = interpolation_table(phases, self.kernel_size)
+            if phases.shape[1] > 1:  # else the interpolated signal ends where the input ends
+                edges = edge_tables(phases, self.kernel_size)
+        table, self.before, self.after = block_table(
+            table, before, after, frames_in_block(self.factor * self.out_channels)
+        )
+        # the tables in one matrix, so that one product composes all kernels
+        self.block_shape = table.shape[:3]
+        self.edge_shapes = [edge.shape[:2] for edge in edges]
+        table = torch.cat([rows.flatten(0, -2) for rows in (table, *edges)]).float()
+        self.register_buffer("table", table, persistent=False)
         self.weight = nn.Parameter(torch.empty(shape))
         self.register_parameter("bias", None)
         if bias:
@@ -193,32 +196,23 @@ class Upsample1d(nn.Module):
         check_input(x, self.in_channels)
         if not self.fused:
             return self._stepwise(x)
-        frames = x.transpose(1, 2)
-        bias = self.bias
-        if self.mode == "subpixel":
-            kernels = self.weight.unflatten(0, (-1, self.factor)).permute(1, 0, 3, 2).flatten(0, 1)
-            bias = None if bias is None else bias.view(-1, self.factor).t().flatten()
-            edges = []
-        else:
-            kernels, *edges = self._composite()
-            bias = None if bias is None else bias.repeat(self.factor)
-        if edges and len(edges[0]) > 0:  # the interpolation reaches beyond a sample's own stretch of time
-            y = edge_corrected_convolution(
-                frames, kernels, bias, *edges, self.before, self.after, self.factor
-            )
-        else:
-            y = frame_convolution(frames, kernels, bias, self.before, self.after)
-        return y.reshape(len(x), x.shape[2] * self.factor, self.out_channels).transpose(1, 2)
+        kernels, bias, edges = self._composite()
+        return block_convolution(x.transpose(1, 2), kernels, bias, self.before, self.after, edges).transpose(
+            1, 2
+        )
 
     def _composite(self):
-        """Kernels over input samples, `(factor * out, taps, in)`, and the resize modes' two edge weights,
-        `(reach, affected, out, in)`."""
+        """Kernels `(p, taps, r, out, in)`, bias and edge weights for `block_convolution`."""
         learned = self.weight.transpose(0, 1) if self.mode == "transpose" else self.weight
-        products = composed_weight(self.table, learned).split([a * b for a, b in self.table_shapes])
-        kernels, *edges = (
-            x.unflatten(0, shape) for x, shape in zip(products, self.table_shapes, strict=True)
-        )
-        return kernels.transpose(1, 2).flatten(0, 1), *edges
+        shapes = [self.block_shape, *self.edge_shapes]
+        products = composed_kernels(self.table, learned).split([math.prod(shape) for shape in shapes])
+        kernels, *edges = (x.unflatten(0, shape) for x, shape in zip(products, shapes, strict=True))
+        if self.mode != "subpixel":
+            return kernels, self.bias, edges or None
+        # the convolution's channels hold the phases of an output channel one after the other
+        kernels = kernels.unflatten(3, (-1, self.factor)).permute(0, 4, 1, 2, 3, 5).flatten(0, 1)
+        bias = None if self.bias is None else self.bias.view(-1, self.factor).t().flatten()
+        return kernels, bias, None
 
     def _stepwise(self, x):
         if self.mode == "transpose":
@@ -226,7 +220,7 @@ class Upsample1d(nn.Module):
             y = F.conv_transpose1d(x, self.weight, self.bias, stride=self.factor)
             return y[..., cut : cut + x.shape[2] * self.factor]
         if self.mode == "subpixel":
-            y = F.conv1d(F.pad(x, (self.before, self.after)), self.weight, self.bias)
+            y = F.conv1d(F.pad(x, same_padding(self.kernel_size)), self.weight, self.bias)
             return y.unflatten(1, (-1, self.factor)).transpose(2, 3).flatten(2)
         if self.mode == "sinc":
             u = interpolate(x, self.phases)

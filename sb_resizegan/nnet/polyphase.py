@@ -1,0 +1,186 @@
+"""Convolution over blocks of time-major frames: the one operation behind upsampling and downsampling.
+
+Memory is time-major (channels last), so that a block of neighbouring samples with all their channels is
+contiguous, and passing between samples, frames and blocks costs nothing.
+"""
+
+import torch
+from torch.nn import functional as F
+
+__all__ = ["block_convolution", "composed_kernels", "frames_in_block"]
+
+
+def frames_in_block(channels):
+    """Frames to be taken together so that a frame of `channels` fills a vector register.
+
+    A convolution with fewer than 16 channels on one side wastes the processor's vectors; a block of several
+    frames computes a few products with zero, but keeps them full. For one output channel at factor 2 that is
+    three to eight times as fast on CPU.
+
+    Arguments
+    ---------
+    channels : int
+        Channels of a frame, on its narrower side.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> frames_in_block(4), frames_in_block(64)
+    (4, 1)
+    """
+    return max(1, 16 // channels)
+
+
+def composed_kernels(table, weight):
+    """Composite kernels `sum_j table[..., j] weight[o, i, j]`.
+
+    Computed outside autocast: it is small, and a kernel rounded twice would no longer be the two-step path's.
+
+    Arguments
+    ---------
+    table : torch.Tensor
+        `(rows, kernel_size)`.
+    weight : torch.Tensor
+        `(out, in, kernel_size)`.
+
+    Returns
+    -------
+    torch.Tensor
+        `(rows, out, in)`.
+
+    Example
+    -------
+    >>> composed_kernels(torch.zeros(28, 25), torch.zeros(16, 32, 25)).shape
+    torch.Size([28, 16, 32])
+    """
+    with torch.autocast(weight.device.type, enabled=False):
+        return (table @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2])
+
+
+def block_convolution(x, kernels, bias, before, after, edges=None):
+    """Convolution of stride one over blocks.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        `(batch, time, in)`, time-major.
+    kernels : torch.Tensor
+        `(p, taps, r, out, in)`: a block has r samples in the input and p in the output. If r does not divide
+        `time`, the input goes on for the rest of a block, and the output is cut.
+    bias : torch.Tensor or None
+        `(out,)`, or for several samples of a block, `(n * out,)`; repeated as often as it takes.
+    before, after : int
+        Blocks of padding on either side; `taps = before + 1 + after`.
+    edges : tuple of torch.Tensor, or None
+        None: the input is zero beyond its edges. Otherwise its first and last samples go on, and the two
+        weights `(reach, affected, out, in)`, applied to the first and last `reach` input samples, give what
+        is taken away from the first and last `affected` output samples.
+
+    Returns
+    -------
+    torch.Tensor
+        `(batch, time * p / r, out)`.
+
+    Example
+    -------
+    >>> block_convolution(torch.ones(2, 10, 3), torch.ones(4, 7, 1, 5, 3), None, 3, 3).shape
+    torch.Size([2, 40, 5])
+    """
+    p, _, r, out, _ = kernels.shape
+    time = x.shape[1]
+    blocks = -(-time // r)
+    # (p * out, taps, r * in)
+    matrix = kernels.permute(0, 3, 1, 2, 4).flatten(3).flatten(0, 1)
+    bias = None if bias is None else bias.repeat(p * out // len(bias))
+    padding = before * r, (blocks + after) * r - time
+    if edges is None:
+        x = F.pad(x, (0, 0, *padding)).reshape(len(x), -1, matrix.shape[2])
+        y = _frames(F.conv2d(_image(x), _image(matrix), bias)).reshape(len(x), -1, out)
+        return y[:, : time * p // r]
+    # (affected * out, reach * in): one matrix product for all samples of an edge
+    edges = [edge.permute(1, 2, 0, 3).flatten(2).flatten(0, 1) for edge in edges]
+    x = _frames(F.pad(_image(x), (*padding, 0, 0), mode="replicate"))
+    arguments = [x, matrix, bias, *edges]
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        arguments = [None if x is None else x.to(dtype) for x in arguments]
+    with torch.autocast(device, enabled=False):
+        return _EdgeCorrectedConvolution.apply(*arguments, (padding[0], time, time * p // r, out))
+
+
+def _image(frames):
+    """Time-major frames as an image of height one, because two-dimensional convolutions alone keep
+    channels-last memory. On CPU they run near the speed of a matrix product then, forward and backward."""
+    return frames.transpose(1, 2).unsqueeze(2)
+
+
+def _frames(image):
+    return image.squeeze(2).transpose(1, 2)
+
+
+class _EdgeCorrectedConvolution(torch.autograd.Function):
+    """One function, because the automatic derivative of reading and changing a few samples at the edges goes
+    through zeros of the whole signal's size. Its backward pass consists of differentiable operations, and so
+    can be differentiated again."""
+
+    @staticmethod
+    def forward(ctx, x, matrix, bias, first, last, sizes):
+        ctx.save_for_backward(x, matrix, first, last)
+        ctx.bias_sizes = None if bias is None else list(bias.shape)
+        ctx.sizes = sizes
+        ctx.set_materialize_grads(False)
+        _, _, samples, out = sizes
+        image = _image(x.reshape(len(x), -1, matrix.shape[2]))
+        y = _frames(F.conv2d(image, _image(matrix), bias)).reshape(len(x), -1, out)[:, :samples]
+        head, tail = (read.flatten(1) for read in _edge_samples(x, first, sizes))
+        # a signal shorter than half the kernel has fewer samples than are affected
+        left, right = (len(edge) // out for edge in (first, last))
+        y[:, :left] -= (head @ first.t()).unflatten(1, (left, out))[:, :samples]
+        y[:, max(samples - right, 0) :] -= (tail @ last.t()).unflatten(1, (right, out))[
+            :, max(right - samples, 0) :
+        ]
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        if gradient is None:
+            return (None,) * 6
+        x, matrix, first, last = ctx.saved_tensors
+        _, _, samples, out = ctx.sizes
+        image = _image(x.reshape(len(x), -1, matrix.shape[2]))
+        missing = (image.shape[3] - matrix.shape[1] + 1) * len(matrix) // out - samples
+        whole = F.pad(gradient, (0, 0, 0, missing)) if missing else gradient
+        to_image, to_matrix, to_bias = torch.ops.aten.convolution_backward(
+            _image(whole.reshape(len(x), -1, len(matrix))),
+            image,
+            _image(matrix),
+            ctx.bias_sizes,
+            *([1, 1], [0, 0], [1, 1], False, [0, 0], 1),  # stride, padding, dilation, not transposed, groups
+            [ctx.needs_input_grad[0], ctx.needs_input_grad[1], ctx.bias_sizes is not None],
+        )
+        left, right = (len(edge) // out for edge in (first, last))
+        at_head = -F.pad(gradient[:, :left], (0, 0, 0, max(left - samples, 0))).flatten(1)
+        at_tail = -F.pad(gradient[:, max(samples - right, 0) :], (0, 0, max(right - samples, 0), 0)).flatten(
+            1
+        )
+        head, tail = (read.flatten(1) for read in _edge_samples(x, first, ctx.sizes))
+        to_x = None
+        if to_image is not None:
+            to_x = _frames(to_image).reshape(x.shape)
+            for at_edge, edge, read in zip(
+                (at_head, at_tail), (first, last), _edge_samples(to_x, first, ctx.sizes), strict=True
+            ):
+                read += (at_edge @ edge).unflatten(1, read.shape[1:])
+        to_matrix = None if to_matrix is None else _frames(to_matrix)
+        return to_x, to_matrix, to_bias, at_head.t() @ head, at_tail.t() @ tail, None
+
+
+def _edge_samples(x, edge, sizes):
+    """The first and the last samples of a padded signal, as many as an edge's matrix reads."""
+    start, time, _, _ = sizes
+    reach = edge.shape[1] // x.shape[2]
+    return x[:, start : start + reach], x[:, start + time - reach : start + time]
