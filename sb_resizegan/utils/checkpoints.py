@@ -5,7 +5,7 @@ import os
 import shutil
 
 import yaml
-from speechbrain.utils.checkpoints import METAFNAME, PARAMFILE_EXT, Checkpoint, Checkpointer
+from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, PARAMFILE_EXT, Checkpoint, Checkpointer
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process, main_process_only
 from speechbrain.utils.logger import get_logger
 
@@ -95,8 +95,9 @@ class AtomicCheckpointer(Checkpointer):
     @main_process_only
     def remove_partial(self):
         """Removes what a killed process left half written. Call it while no other process saves here."""
-        halves = [path for path in super()._list_checkpoint_dirs() if _missing_files(path)]
-        for path in [*halves, *self.checkpoints_dir.glob(f".*{PARTIAL_SUFFIX}")]:
+        whole = self._list_checkpoint_dirs()
+        halves = [path for path in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*") if path not in whole]
+        for path in [*halves, *self.checkpoints_dir.glob(f".{CKPT_PREFIX}*{PARTIAL_SUFFIX}")]:
             shutil.rmtree(path)
 
     def load_checkpoint(self, checkpoint):
