@@ -37,7 +37,7 @@ def speech_like(batch, time=2048, seed=0):
 
 
 def planted_level(amplitude, frequency, waveforms, n_fft):
-    """Prominence in dB that theory gives a tone: its power at its bin over the spectrum around it, plus one."""
+    """Prominence in dB that theory gives a tone: one plus its power over the spectrum around it."""
     window = blackman_harris(n_fft)
     # Below half the sampling rate, a tone has one half of its amplitude at each of two frequencies.
     share = 1.0 if frequency == RATE / 2 else 0.25
