@@ -98,6 +98,7 @@ def test_all_is_inside(run, tmp_path):
         "-61.5",
         "nearest",
         "1986",
+        "WassersteinGP",
         "train loss: 2.5 <&>",
         "out-of-band energy, dB",
     ):
