@@ -7,6 +7,7 @@ __all__ = ["SILENCE_DB", "active_regions", "frame_levels", "level_gain"]
 FRAME_SECONDS = 0.02
 SILENCE_DB = -60.0
 BELOW_LOUD_DB = 35.0
+BELOW_LOUDEST_DB = 60.0
 LOUD_SECONDS = 0.1
 # Less than a window of 0.128 s: none of them is all pause.
 BRIDGED_SECONDS = 0.1
@@ -45,8 +46,9 @@ def active_regions(waveform, sample_rate, minimum_samples=1):
     """Finds the stretches of a recording in which somebody speaks.
 
     A frame is active when it is within 35 dB of the recording's loud frames (the level that 0.1 s of it
-    exceed, so that a click does not count) and above −60 dB. Pauses up to 0.1 s belong to the speech around
-    them. A stretch shorter than ``minimum_samples`` grows to both sides as far as the recording goes.
+    reach, so that a click does not count) and within 60 dB of the loudest. Pauses up to 0.1 s belong to the
+    speech around them. A stretch shorter than ``minimum_samples`` grows to both sides as far as the recording
+    goes. The recording's gain changes nothing, unless it is silent: no frame above −60 dB.
 
     Arguments
     ---------
@@ -79,9 +81,9 @@ def active_regions(waveform, sample_rate, minimum_samples=1):
     levels = frame_levels(waveform, sample_rate)
     loud_frames = min(round(LOUD_SECONDS / FRAME_SECONDS), len(levels))
     loud = np.partition(levels, -loud_frames)[-loud_frames]
-    active = np.flatnonzero((levels > loud - BELOW_LOUD_DB) & (levels > SILENCE_DB))
-    if len(active) == 0:
+    if levels.max() < SILENCE_DB:
         return none
+    active = np.flatnonzero(levels > max(loud - BELOW_LOUD_DB, levels.max() - BELOW_LOUDEST_DB))
     bridged = round(BRIDGED_SECONDS / FRAME_SECONDS)
     breaks = np.flatnonzero(np.diff(active) > bridged + 1)
     starts = active[np.append(0, breaks + 1)] * frame

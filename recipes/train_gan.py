@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Train a generator of speech windows as a Wasserstein GAN.
+
+    python recipes/train_gan.py hparams/resize.yaml                               # on one device, on the default corpus
+    python recipes/train_gan.py hparams/transpose.yaml --data_folder MY_SPEECH     # any folder of speech
+    python recipes/train_gan.py hparams/resize.yaml --device cuda --precision bf16 --number_of_epochs 100
+    torchrun --nproc_per_node=4 recipes/train_gan.py hparams/resize.yaml           # on four GPUs
+    torchrun --nproc_per_node=2 recipes/train_gan.py hparams/resize.yaml --device cpu   # or two processes without
+
+The same command again goes on where an interrupted run stopped. Every key of the yaml can be set on the command line.
+"""
+
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import (
+    ddp_barrier,
+    ddp_init_group,
+    get_rank,
+    if_main_process,
+    is_distributed_initialized,
+    run_on_main,
+)
+
+from sb_resizegan.brains import WGANBrain
+from sb_resizegan.dataio.corpora import CorpusUnavailableError, prepare_default_corpus
+from sb_resizegan.dataio.manifest import NoSpeechError, prepare_speech
+from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.stream import WindowStream
+from sb_resizegan.export import export_generator
+from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
+from sb_resizegan.utils.checkpoints import CheckpointError
+from sb_resizegan.utils.hparams import HparamsError, check_keys, load_hparams
+from sb_resizegan.utils.locks import FolderInUseError, FolderLock
+from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
+
+# Every key that this recipe or an object of its yaml reads.
+KEYS = """
+    seed output_folder save_folder number_of_epochs iterations_per_epoch critic_steps batch_size ckpt_interval_minutes
+    data_folder language sample_rate window_samples lowpass_hz valid_fraction max_memory_gb num_workers
+    upsampling attenuation latent_dim generator_channels factors kernel_size
+    downsampling critic_channels phase_shuffle shuffle_per_example
+    learning_rate final_learning_rate average_decay max_grad_norm nonfinite_patience
+    measured_windows sample_windows cutoff_hz checkpoint_key
+    generator critic modules loss critic_optimizer generator_optimizer learning_rate_schedule epoch_counter checkpointer
+""".split()
+
+
+class RunError(ValueError):
+    """Settings that cannot be run."""
+
+
+def check_settings(hparams, device):
+    """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
+    for key in ("number_of_epochs", "iterations_per_epoch", "critic_steps", "batch_size", "sample_windows"):
+        if not isinstance(hparams[key], int) or hparams[key] < 1:
+            raise RunError(f"{key}: expected an integer of at least 1, but got {hparams[key]!r}")
+    if hparams["measured_windows"] < max(2, hparams["sample_windows"]):
+        raise RunError(
+            f"measured_windows: expected at least sample_windows ({hparams['sample_windows']}) and 2, "
+            f"but got {hparams['measured_windows']}"
+        )
+    nyquist = hparams["sample_rate"] / 2
+    for key in ("lowpass_hz", "cutoff_hz"):
+        if hparams[key] is not None and not 0 < hparams[key] < nyquist:
+            raise RunError(
+                f"{key}: expected null or a frequency in Hz between 0 and {nyquist:g}, but got {hparams[key]!r}"
+            )
+    if device is not None:
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise RunError(f"--device {device}: not available here ({str(error).splitlines()[0]})") from error
+
+
+def prepare(hparams):
+    """Fetches the default corpus if no folder was given, makes manifests in the save folder, and returns the speech's folder."""
+    folder = hparams["data_folder"]
+    if folder is None:
+        folder = prepare_default_corpus(hparams["language"])
+    prepare_speech(
+        folder,
+        hparams["save_folder"],
+        sample_rate=hparams["sample_rate"],
+        valid_fraction=hparams["valid_fraction"],
+        min_seconds=hparams["window_samples"] / hparams["sample_rate"],
+        seed=hparams["seed"],
+    )
+    return str(folder)
+
+
+def load_windows(hparams, data_folder, name):
+    """Windows of one manifest."""
+    return SpeechWindows(
+        Path(hparams["save_folder"]) / f"{name}.json",
+        window_samples=hparams["window_samples"],
+        sample_rate=hparams["sample_rate"],
+        lowpass_hz=hparams["lowpass_hz"],
+        data_root=data_folder,
+        max_memory_gb=hparams["max_memory_gb"],
+    )
+
+
+def train(hparams, run_opts):
+    """Trains, and returns the exported folder."""
+    output_folder = Path(hparams["output_folder"])
+    data_folder = run_on_main(prepare, args=(hparams,))
+    train_windows, valid_windows = (load_windows(hparams, data_folder, name) for name in ("train", "valid"))
+
+    brain_hparams = {
+        **hparams,
+        "train_loggers": [
+            EpochFileLogger(output_folder / "train_log.txt", precision=4),
+            EpochTensorboardLogger(output_folder / "tensorboard"),
+        ],
+    }
+    real = valid_windows.fixed(2 * hparams["measured_windows"], seed=hparams["seed"])
+    monitor = WindowMonitor(
+        output_folder,
+        real,
+        train_windows.fixed(4 * hparams["measured_windows"], seed=hparams["seed"]),
+        hparams["factors"],
+        hparams["sample_rate"],
+        hparams["cutoff_hz"],
+        hparams["sample_windows"],
+    )
+
+    def on_epoch(epoch, brain):
+        figures = monitor.epoch(epoch, generate(brain, hparams["measured_windows"]))
+        log_to_tensorboard(brain.hparams.train_loggers[1].writer, monitor, epoch)
+        return figures
+
+    accumulation = run_opts["grad_accumulation_factor"]
+    batches_per_epoch = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1) * accumulation
+    stream = WindowStream(
+        train_windows,
+        hparams["batch_size"],
+        batches_per_epoch,
+        seed=hparams["seed"],
+        rank=get_rank() or 0,
+        world_size=torch.distributed.get_world_size() if is_distributed_initialized() else 1,
+        num_workers=hparams["num_workers"],
+    )
+    hparams["checkpointer"].add_recoverable("train_stream", stream)
+    brain = WGANBrain(
+        hparams["modules"],
+        brain_hparams,
+        batches_per_epoch,
+        on_epoch=on_epoch,
+        checkpoint_key=hparams["checkpoint_key"],
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    hparams["checkpointer"].remove_partial()
+    brain.fit(
+        hparams["epoch_counter"],
+        stream,
+        torch.utils.data.DataLoader(real, batch_size=hparams["measured_windows"]),
+    )
+    run_on_main(export_generator, args=(output_folder,))
+    return monitor
+
+
+@torch.no_grad()
+def generate(brain, count, batch_size=256):
+    """Windows of the averaged generator, the same latents in every epoch."""
+    random = torch.Generator().manual_seed(brain.hparams.seed)
+    latent = brain.hparams.generator.sample_latent(count, random).to(brain.device)
+    return torch.cat([brain.generator_average(part) for part in latent.split(batch_size)])
+
+
+def begin(arguments):
+    """Reads the command line and the yaml, checks them, and makes the output folder.
+
+    Returns the hyperparameters, the run options and the lock on the output folder (main process only).
+    """
+    yaml_path, run_opts, overrides = sb.parse_arguments(arguments)
+    if run_opts["debug"] and not run_opts["debug_persistently"]:
+        # A debug run must not replace the results of a real one.
+        overrides += f"\noutput_folder: {tempfile.mkdtemp(prefix='sb_resizegan_debug_')}"
+    if not torch.accelerator.is_available() and "distributed_backend" not in run_opts.overridden_args:
+        run_opts = replace(
+            run_opts,
+            distributed_backend="gloo",
+            overridden_args=run_opts.overridden_args | {"distributed_backend"},
+        )
+    hparams, resolved = load_hparams(yaml_path, overrides)
+    check_keys(hparams, KEYS, yaml_path)
+    check_settings(hparams, run_opts["device"])
+    ddp_init_group(run_opts)
+    lock = FolderLock(hparams["output_folder"])
+    if if_main_process():
+        lock.acquire()
+    ddp_barrier()
+    sb.create_experiment_directory(hparams["output_folder"], save_env_desc=True)
+    if if_main_process():
+        (Path(hparams["output_folder"]) / "hyperparams.yaml").write_text(
+            f"# {yaml_path} with what it extends and the command line's overrides\n{resolved}",
+            encoding="utf-8",
+        )
+    return hparams, run_opts, lock
+
+
+def main(arguments):
+    """Runs the recipe; settings that cannot be run end it with one line."""
+    torch.set_flush_denormal(True)  # an adversarial training makes denormal numbers, which are slow on a CPU
+    start = time.monotonic()
+    try:
+        hparams, run_opts, lock = begin(arguments)
+        monitor = train(hparams, run_opts)
+    except (
+        CheckpointError,
+        CorpusUnavailableError,
+        FolderInUseError,
+        HparamsError,
+        NoSpeechError,
+        RunError,
+    ) as error:
+        sys.exit(f"error: {error}")
+    if if_main_process():
+        summarise(hparams, monitor, time.monotonic() - start)
+    lock.release()
+
+
+def summarise(hparams, monitor, seconds):
+    """Says what was made and where."""
+    folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
+    print(
+        f"\nTrained {epoch} epochs of {hparams['iterations_per_epoch']} generator steps; this call took {seconds / 60:.1f} min."
+    )
+    print(f"  figures      {folder / 'measures.csv'}, {folder / 'train_log.txt'}")
+    print(f"  TensorBoard  tensorboard --logdir {folder / 'tensorboard'}")
+    print(f"  sound        {monitor.sample_path(epoch)} (real speech: {folder / 'samples' / 'real.wav'})")
+    print(f"  picture      {monitor.picture_path(epoch)}")
+    print(f"  generator    {folder / 'export'}")
+    print(
+        f'  load it      SpeechWindowGenerator.from_hparams(source="{folder / "export"}").generate(64, seed=0)'
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

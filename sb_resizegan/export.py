@@ -1,0 +1,121 @@
+"""Turns a training's checkpoint into a folder that the SpeechBrain interface loads."""
+
+import io
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import ruamel.yaml
+import torch
+
+
+from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.utils.checkpoints import AtomicCheckpointer
+
+GENERATOR_YAML = """\
+# A generator of speech windows. Load it with
+#   from sb_resizegan.inference import SpeechWindowGenerator
+#   SpeechWindowGenerator.from_hparams(source="THIS FOLDER").generate(64, seed=0)
+sample_rate: 0
+lowpass_hz: null
+generator: null
+modules:
+    generator: !ref <generator>
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+    loadables:
+        generator: !ref <generator>
+    custom_hooks:
+        generator: !name:sb_resizegan.inference.load_weights
+"""
+
+AVERAGE = "generator_average"
+
+
+def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=None):
+    """Writes the averaged generator of a training as an inference folder.
+
+    Arguments
+    ---------
+    run_folder : str or Path
+        Output folder of ``recipes/train_gan.py``.
+    export_folder : str or Path, optional
+        What to write; ``run_folder/export`` by default. Replaced as a whole when it is there.
+    checkpoint : str or Path, optional
+        A checkpoint folder; by default the newest one.
+    best_by : str, optional
+        A figure in the checkpoints' meta data: take the checkpoint in which it is lowest instead.
+
+    Returns
+    -------
+    Path
+        The folder written.
+
+    Raises
+    ------
+    ModelSourceError
+        If there is no run, no checkpoint or no averaged generator; it names what was looked for.
+    """
+    run_folder = Path(run_folder)
+    hparams_path = run_folder / "hyperparams.yaml"
+    if not hparams_path.is_file():
+        raise ModelSourceError(
+            f"{run_folder}: expected the output folder of a training, but it has no hyperparams.yaml"
+        )
+    hparams = ruamel.yaml.YAML().load(hparams_path.read_text(encoding="utf-8"))
+    missing = [key for key in ("generator", "sample_rate", "lowpass_hz") if key not in hparams]
+    if missing:
+        raise ModelSourceError(f"{hparams_path}: expected the keys {missing}, but they are missing")
+    weights = _averaged_weights(_find_checkpoint(run_folder, checkpoint, best_by))
+
+    yaml = ruamel.yaml.YAML()
+    exported = yaml.load(GENERATOR_YAML)
+    for key in ("sample_rate", "lowpass_hz", "generator"):
+        exported[key] = hparams[key]
+    text = io.StringIO()
+    yaml.dump(exported, text)
+
+    export_folder = Path(export_folder) if export_folder else run_folder / "export"
+    if export_folder.exists() and not (export_folder / "hyperparams.yaml").is_file():
+        raise ModelSourceError(
+            f"{export_folder} is there already and is no exported model; choose another folder"
+        )
+    export_folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{export_folder.name}", dir=export_folder.parent))
+    try:
+        (partial / "hyperparams.yaml").write_text(text.getvalue(), encoding="utf-8")
+        torch.save(weights, partial / "generator.ckpt")
+        os.chmod(partial, 0o755)
+        if export_folder.exists():
+            shutil.rmtree(export_folder)
+        os.rename(partial, export_folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return export_folder
+
+
+def _find_checkpoint(run_folder, checkpoint, best_by):
+    if checkpoint is not None:
+        if not Path(checkpoint).is_dir():
+            raise ModelSourceError(f"no such checkpoint: {checkpoint}")
+        return Path(checkpoint)
+    save_folder = run_folder / "save"
+    found = AtomicCheckpointer(save_folder).find_checkpoint(min_key=best_by) if save_folder.is_dir() else None
+    if found is None:
+        figure = f" with the figure {best_by!r}" if best_by else ""
+        raise ModelSourceError(f"{save_folder}: expected a checkpoint{figure}, but there is none")
+    return Path(found.path)
+
+
+def _averaged_weights(checkpoint):
+    path = checkpoint / f"{AVERAGE}.ckpt"
+    if not path.is_file():
+        raise ModelSourceError(f"{checkpoint}: expected {path.name}, but it is missing")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises what its first wrong byte leads to
+        raise ModelSourceError(f"{path}: truncated or damaged: {error}") from error
+    return {
+        name.removeprefix("module."): value for name, value in state.items() if name.startswith("module.")
+    }

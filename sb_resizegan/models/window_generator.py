@@ -1,0 +1,166 @@
+"""Generator of short windows of speech, WaveGAN's shape with a selectable upsampling.
+
+Source
+------
+C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis", ICLR 2019, table 3 (the shape), and
+A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016 (the resize-convolution).
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from sb_resizegan.nnet.upsampling import Upsample1d
+
+
+class WindowGenerator(nn.Module):
+    """Maps a latent vector to a window of waveform: dense layer, then one upsampling convolution per stage.
+
+    Every stage but the last is followed by a ReLU, the last one by a tanh. There is no normalisation.
+
+    Arguments
+    ---------
+    latent_dim : int
+        Size of the latent vector.
+    window_samples : int
+        Samples of the generated window; a multiple of the product of ``factors``.
+    channels : sequence of int
+        Input channels of each stage, first to last; the last stage has one output channel.
+    factors : sequence of int
+        Upsampling factor of each stage.
+    kernel_size : int
+        Length of the learned kernels, in samples at the output rate of their stage.
+    upsampling : str
+        One of the modes of :class:`~sb_resizegan.nnet.upsampling.Upsample1d`.
+    attenuation : float
+        Stop-band attenuation of the ``sinc`` interpolation in dB; the other modes do not use it.
+    fused : bool
+        Compute each resize-convolution as one transposed convolution (see ``Upsample1d``).
+
+    Raises
+    ------
+    ValueError
+        For lists of different lengths, a window that the stages cannot make, or a wrong mode.
+
+    Example
+    -------
+    >>> generator = WindowGenerator(latent_dim=64, window_samples=2048, upsampling="nearest")
+    >>> generator(generator.sample_latent(3)).shape
+    torch.Size([3, 2048])
+    """
+
+    def __init__(
+        self,
+        latent_dim=64,
+        window_samples=2048,
+        channels=(128, 64, 32, 16),
+        factors=(4, 4, 4, 4),
+        kernel_size=25,
+        upsampling="nearest",
+        attenuation=50.0,
+        fused=True,
+    ):
+        super().__init__()
+        channels, factors = tuple(channels), tuple(factors)
+        if len(channels) != len(factors) or not factors:
+            raise ValueError(
+                "channels and factors: expected one entry per stage in each and at least one stage, "
+                f"but got channels={channels} and factors={factors}"
+            )
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim: expected at least 1, but got {latent_dim}")
+        total_factor = check_window(window_samples, factors)
+        self.latent_dim = latent_dim
+        self.window_samples = window_samples
+        self.factors = factors
+        self.upsampling = upsampling
+        self.first_shape = (channels[0], window_samples // total_factor)
+        self.dense = nn.Linear(latent_dim, math.prod(self.first_shape))
+        self.stages = nn.ModuleList(
+            Upsample1d(
+                in_channels,
+                out_channels,
+                kernel_size,
+                factor,
+                upsampling,
+                attenuation=attenuation,
+                fused=fused,
+            )
+            for in_channels, out_channels, factor in zip(channels, (*channels[1:], 1), factors, strict=True)
+        )
+
+    def sample_latent(self, batch, generator=None):
+        """Latent vectors, uniform on [-1, 1] (WaveGAN, section 3.1).
+
+        Arguments
+        ---------
+        batch : int
+            How many.
+        generator : torch.Generator, optional
+            A CPU generator to draw from, so that a seed gives the same latents on every device; the default one otherwise.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(batch, latent_dim)``, on the device of the weights.
+        """
+        latent = torch.rand(batch, self.latent_dim, generator=generator) * 2 - 1
+        return latent.to(self.dense.weight.device)
+
+    def forward(self, latent):
+        """Generates windows.
+
+        Arguments
+        ---------
+        latent : torch.Tensor
+            ``(batch, latent_dim)``.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(batch, window_samples)``, in [-1, 1].
+        """
+        if latent.dim() != 2 or latent.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"latent: expected shape (batch, {self.latent_dim}), but got {tuple(latent.shape)}"
+            )
+        x = self.dense(latent).unflatten(1, self.first_shape)
+        for stage in self.stages:
+            x = stage(torch.relu(x))
+        return torch.tanh(x.squeeze(1))
+
+
+def check_window(window_samples, factors):
+    """Product of the factors, after a check that windows of this length can be made or read with them.
+
+    Arguments
+    ---------
+    window_samples : int
+        Samples of a window.
+    factors : sequence of int
+        Factor of each stage, at least 1.
+
+    Returns
+    -------
+    int
+        The product of the factors.
+
+    Raises
+    ------
+    ValueError
+        For a factor below 1, or a window that is not a positive multiple of the product.
+    """
+    if any(not isinstance(factor, int) or factor < 1 for factor in factors):
+        raise ValueError(f"factors: expected integers of at least 1, but got {list(factors)}")
+    total = math.prod(factors)
+    if window_samples < total:
+        raise ValueError(
+            f"window_samples: expected at least the total factor {total} of factors={list(factors)}, but got {window_samples}"
+        )
+    if window_samples % total:
+        raise ValueError(
+            f"window_samples: expected a multiple of the total factor {total} of factors={list(factors)}, "
+            f"but got {window_samples}"
+        )
+    return total

@@ -1,0 +1,46 @@
+"""Exponential moving average of a module's weights."""
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+
+def exponential_average(module, decay=0.999):
+    """A frozen copy of a module whose parameters follow the module's as an exponential moving average.
+
+    The decay rises as min(decay, (1 + n) / (10 + n)) with the number n of updates, so that the first weights are forgotten soon.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        The module to follow, not wrapped.
+    decay : float
+        Share of the average that an update keeps, in [0, 1).
+
+    Returns
+    -------
+    torch.optim.swa_utils.AveragedModel
+        Call ``update_parameters(module)`` after each step; ``.module`` is the averaged copy.
+
+    Raises
+    ------
+    ValueError
+        For a decay outside [0, 1).
+
+    Example
+    -------
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> average = exponential_average(layer)
+    >>> average.update_parameters(layer)
+    >>> average(torch.zeros(3, 2)).shape
+    torch.Size([3, 2])
+    """
+    if not 0 <= decay < 1:
+        raise ValueError(f"decay: expected a value in [0, 1), but got {decay}")
+
+    @torch.no_grad()
+    def update(averaged, current, count):
+        share = 1 - torch.clamp((1 + count) / (10 + count), max=decay)
+        for target, value in zip(averaged, current, strict=True):
+            target.lerp_(value, share.to(target))
+
+    return AveragedModel(module, multi_avg_fn=update, use_buffers=False).requires_grad_(False)

@@ -1,0 +1,185 @@
+"""Phase shuffle: random shifts in time that keep a critic from judging by phase alone."""
+
+import torch
+from torch import nn
+
+from sb_resizegan.nnet.checks import check_input, check_integer
+
+__all__ = ["PhaseShuffle", "shift_reflected"]
+
+
+def _rows(x, index):
+    """Reads `(batch, time, channels)` at `index`, `(batch, any)`, as whole rows of channels."""
+    batch, time, channels = x.shape
+    start = torch.arange(batch, device=x.device).unsqueeze(1) * time
+    rows = x.reshape(batch * time, channels).index_select(0, (index + start).flatten())
+    return rows.view(batch, index.shape[1], channels)
+
+
+class _Shift(torch.autograd.Function):
+    """Shift with reflection, time-major. Its adjoint is written as a gather too: adding rows into place, as
+    the automatic derivative does, is slow and on GPUs not reproducible."""
+
+    @staticmethod
+    def forward(ctx, x, shift, n):
+        ctx.save_for_backward(shift)
+        ctx.n = n
+        last = x.shape[1] - 1
+        index = torch.arange(x.shape[1], device=x.device) - shift.unsqueeze(1)
+        return _rows(x, last - (last - index.abs()).abs())
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (shift,) = ctx.saved_tensors
+        return _ShiftAdjoint.apply(gradient, shift, ctx.n), None, None
+
+
+class _ShiftAdjoint(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, y, shift, n):
+        ctx.save_for_backward(shift)
+        ctx.n = n
+        time = y.shape[1]
+        shift = shift.unsqueeze(1)
+
+        def read(index):
+            valid = (index >= 0) & (index < time)
+            return _rows(y, index.clamp(0, time - 1)) * valid.unsqueeze(2)
+
+        x = read(torch.arange(time, device=y.device) + shift)
+        # what the reflections read a second time: samples 1 .. n from the start and from the end
+        near = torch.arange(1, n + 1, device=y.device)
+        x[:, 1 : n + 1] += read(shift - near)
+        x[:, time - 1 - n : time - 1] += read(2 * (time - 1) + shift - (time - 1 - near.flip(0)))
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (shift,) = ctx.saved_tensors
+        return _Shift.apply(gradient, shift, ctx.n), None, None
+
+
+def shift_reflected(x, shift, n):
+    """Delays each example by its own number of samples; what lies beyond the edges is reflected.
+
+    Output sample t is `x[t - shift]`, where `x[-i] = x[i]` and `x[time - 1 + i] = x[time - 1 - i]`.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        `(batch, channels, time)`.
+    shift : torch.Tensor
+        Integers, `(batch,)`, between -n and n. They aren't checked: that would wait for the GPU.
+    n : int
+        The largest shift, below `time`.
+
+    Returns
+    -------
+    torch.Tensor
+        As `x`.
+
+    Example
+    -------
+    >>> x = torch.arange(5.0).view(1, 1, 5)
+    >>> shift_reflected(x, torch.tensor([2]), 2)
+    tensor([[[2., 1., 0., 1., 2.]]])
+    """
+    return _Shift.apply(x.transpose(1, 2), shift, n).transpose(1, 2)
+
+
+class PhaseShuffle(nn.Module):
+    """Shifts its input in time by a random number of samples between -n and n, with reflection at the edges.
+
+    Donahue et al., "Adversarial audio synthesis", ICLR 2019, section 3.3. Their code draws one shift a batch
+    (`per_example=False`).
+
+    In evaluation mode nothing is shifted, unless a shift is passed to `forward`.
+
+    Arguments
+    ---------
+    n : int
+        The largest shift in samples; 0 makes the layer the identity.
+    per_example : bool
+        Whether each example of a batch gets its own shift.
+
+    Raises
+    ------
+    TypeError
+        If `n` is not an integer.
+    ValueError
+        If `n` is negative; in `forward`, if the input isn't `(batch, channels, time)` with more than n
+        samples, or the shift's shape is wrong.
+
+    Example
+    -------
+    >>> PhaseShuffle(2)(torch.randn(4, 16, 512)).shape
+    torch.Size([4, 16, 512])
+    """
+
+    def __init__(self, n, per_example=True):
+        super().__init__()
+        self.n = check_integer("n", n, minimum=0)
+        self.per_example = per_example
+
+    def draw(self, batch, generator=None, device=None):
+        """Draws the shifts of one batch.
+
+        Arguments
+        ---------
+        batch : int
+            Number of examples.
+        generator : torch.Generator or None
+            Where the numbers come from; None stands for the device's global generator.
+        device : torch.device or None
+            Where the result lives.
+
+        Returns
+        -------
+        torch.Tensor
+            Integers, `(batch,)`.
+
+        Example
+        -------
+        >>> PhaseShuffle(2).draw(4).shape
+        torch.Size([4])
+        """
+        size = (batch if self.per_example else 1,)
+        return torch.randint(-self.n, self.n + 1, size, generator=generator, device=device).expand(batch)
+
+    def forward(self, x, shift=None):
+        """Shifts a batch.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            `(batch, channels, time)`.
+        shift : torch.Tensor, int or None
+            Delays in samples between -n and n, `(batch,)` or one for all; None draws them in training mode.
+
+        Returns
+        -------
+        torch.Tensor
+            As `x`.
+        """
+        check_input(x)
+        if self.n >= x.shape[2]:
+            raise ValueError(
+                f"expected more than n = {self.n} samples in time, but got shape {tuple(x.shape)}"
+            )
+        if shift is None:
+            if not self.training or self.n == 0:
+                return x
+            shift = self.draw(len(x), device=x.device)
+        shift = self._checked(shift, x)
+        return shift_reflected(x, shift, self.n) if self.n > 0 else x
+
+    def _checked(self, shift, x):
+        shift = torch.as_tensor(shift, device=x.device)
+        if shift.is_floating_point() or shift.is_complex() or shift.dtype == torch.bool:
+            raise TypeError(f"shift: expected integers, but got {shift.dtype}")
+        if shift.dim() > 1 or (shift.dim() == 1 and len(shift) != len(x)):
+            raise ValueError(f"shift: expected shape ({len(x)},) or (), but got {tuple(shift.shape)}")
+        return shift.expand(len(x))
+
+    def extra_repr(self):
+        return f"{self.n}, per_example={self.per_example}"

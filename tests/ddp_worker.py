@@ -1,0 +1,36 @@
+"""Run by ``torchrun`` from ``test_brains.py``: one process of a training, which saves its weights.
+
+    torchrun --nproc_per_node=2 tests/ddp_worker.py MANIFEST DATA_ROOT OUTPUT_FOLDER DOWNSAMPLING
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from speechbrain.utils.distributed import ddp_init_group
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sb_resizegan.dataio.windows import SpeechWindows
+from tests.small_run import SmallRun
+
+if __name__ == "__main__":
+    manifest, data_root, folder, downsampling = sys.argv[1:]
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(1)
+    options = {"distributed_backend": "gloo", "device": "cpu"}
+    ddp_init_group(options)
+    rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    windows = SpeechWindows(manifest, data_root=data_root)
+    run = SmallRun(
+        windows,
+        options=options,
+        rank=rank,
+        world_size=world_size,
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0),
+        learning_rate=0.02,
+        downsampling=downsampling,
+    )
+    torch.save(run.fit().weights(), Path(folder) / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
