@@ -97,7 +97,9 @@ def measure(args):
     if args.train and not args.reference:
         raise ValueError("--train: needs --reference, real speech that was not trained on, to compare with")
     windows, factors, sample_rate, lowpass_hz = load_source(args)
-    cutoff_hz = args.cutoff_hz or (1.2 * lowpass_hz if lowpass_hz else 1800.0)
+    cutoff_hz = args.cutoff_hz
+    if cutoff_hz is None:
+        cutoff_hz = 1.2 * lowpass_hz if lowpass_hz else 1800.0
     if not args.reference:
         return measure_artifacts(windows, factors, sample_rate, cutoff_hz), {}
     shared = {"window_samples": windows.shape[1], "sample_rate": sample_rate, "lowpass_hz": lowpass_hz}
@@ -124,11 +126,9 @@ def load_source(args):
         Windows ``(batch, time)``, upsampling factors, sampling rate and low-pass in Hz.
     """
     if not (Path(args.source) / "hyperparams.yaml").is_file():
-        sample_rate = args.sample_rate or 16000
-        windows = load_folder(
-            args.source, args.num_windows, args.window_samples, sample_rate, None, args.seed
-        )
-        return windows, args.factors or [4, 4, 4, 4], sample_rate, args.lowpass_hz
+        rate = 16000 if args.sample_rate is None else args.sample_rate
+        windows = load_folder(args.source, args.num_windows, args.window_samples, rate, None, args.seed)
+        return windows, args.factors or [4, 4, 4, 4], rate, args.lowpass_hz
     # Loading SpeechBrain's interfaces takes seconds, which recordings need not wait for.
     from sb_resizegan.inference import SpeechWindowGenerator
 
@@ -139,7 +139,8 @@ def load_source(args):
         )
     windows = model.generate(args.num_windows, seed=args.seed).cpu()
     print(f"{args.source}: {len(windows)} windows generated with seed {args.seed}")
-    return windows, args.factors or model.factors, model.sample_rate, args.lowpass_hz or model.lowpass_hz
+    lowpass_hz = model.lowpass_hz if args.lowpass_hz is None else args.lowpass_hz
+    return windows, args.factors or model.factors, model.sample_rate, lowpass_hz
 
 
 def load_folder(path, num_windows, window_samples, sample_rate, lowpass_hz, seed):

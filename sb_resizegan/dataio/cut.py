@@ -79,6 +79,8 @@ def cut_windows(path, num_windows, window_samples=2048, sample_rate=16000, lowpa
         raise ValueError(
             f"expected at least one window of one sample, but got {num_windows} of {window_samples}"
         )
+    if sample_rate < 1:
+        raise ValueError(f"sample_rate: expected a rate above 0 Hz, but got {sample_rate}")
     check_lowpass(lowpass_hz, sample_rate)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")

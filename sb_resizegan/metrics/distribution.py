@@ -304,7 +304,8 @@ def nearest_neighbours(waveforms, train, held_out, max_shift=None, num_candidate
     for some, among in zip(queries.split(128), candidates.split(128), strict=True):
         starts = among % per_item * max(1, time // 4)
         columns = starts[..., None] + torch.arange(time + 2 * max_shift, device=among.device)
-        stretches = padded[(among // per_item)[..., None], columns]
+        rows = (among // per_item)[..., None].to(train.device)
+        stretches = padded[rows, columns.to(train.device)].to(some.device)
         value, which = _largest_correlation(some, stretches).max(dim=1)
         similarity.append(value)
         best.append(among.gather(1, which[:, None])[:, 0] // per_item)

@@ -4,8 +4,6 @@ import math
 
 import pytest
 import torch
-from scipy.signal import firwin
-from torch import nn
 
 from sb_resizegan.metrics.artifacts import (
     out_of_band_energy,
@@ -15,6 +13,7 @@ from sb_resizegan.metrics.artifacts import (
     worst_prominence,
 )
 from sb_resizegan.metrics.spectra import blackman_harris, mean_power_spectrum
+from sb_resizegan.models.window_generator import WindowGenerator
 
 RATE = 16000
 
@@ -37,7 +36,7 @@ def speech_like(batch, time=2048, seed=0):
 
 
 def planted_level(amplitude, frequency, waveforms, n_fft):
-    """Prominence in dB that theory gives a tone: its power at its bin over the spectrum around it, plus one."""
+    """Prominence in dB that theory gives a tone: one plus its power over the spectrum around it."""
     window = blackman_harris(n_fft)
     # Below half the sampling rate, a tone has one half of its amplitude at each of two frequencies.
     share = 1.0 if frequency == RATE / 2 else 0.25
@@ -48,38 +47,12 @@ def planted_level(amplitude, frequency, waveforms, n_fft):
     return float(10 * torch.log10(1 + power / around))
 
 
-class Resize(nn.Module):
-    """Interpolation by four, then a convolution: the plain form, independent of the package's layers."""
-
-    def __init__(self, in_channels, out_channels, mode):
-        super().__init__()
-        self.mode = mode
-        self.conv = nn.Conv1d(in_channels, out_channels, 25, padding=12)
-
-    def forward(self, x):
-        if self.mode == "sinc":
-            taps = torch.from_numpy(firwin(127, 0.25, window=("kaiser", 9.0)))
-            taps = torch.cat([taps, torch.zeros(1)]).reshape(32, 4)
-            taps = (taps / taps.sum(0)).reshape(1, 1, 128)  # all four phases pass DC alike
-            x = nn.functional.pad(x, (16, 16), mode="replicate")
-            x = nn.functional.conv_transpose1d(
-                x, taps.to(x).expand(x.shape[1], 1, 128), stride=4, padding=126, groups=x.shape[1]
-            )
-        else:
-            x = nn.functional.interpolate(x, scale_factor=4, mode=self.mode)
-        return self.conv(x)
-
-
-def untrained_windows(mode, seed, latent_dim, channels, samples, batch):
-    """Windows of a freshly initialised stack of ×4 stages."""
+def untrained_windows(upsampling, seed, batch, **shape):
+    """Windows of a freshly initialised generator."""
     torch.manual_seed(seed)
-    first = samples // 4 ** len(channels)
-    layers = [nn.Linear(latent_dim, first * channels[0]), nn.Unflatten(1, (channels[0], first))]
-    for i, o in zip(channels, (*channels[1:], 1), strict=True):
-        up = nn.ConvTranspose1d(i, o, 25, 4, 11, 1) if mode == "transpose" else Resize(i, o, mode)
-        layers += [nn.ReLU(), up]
+    generator = WindowGenerator(upsampling=upsampling, **shape)
     with torch.no_grad():
-        return torch.tanh(nn.Sequential(*layers)(2 * torch.rand(batch, latent_dim) - 1)).squeeze(1)
+        return generator(generator.sample_latent(batch))
 
 
 def test_tones_of_the_stages():
@@ -153,27 +126,30 @@ def test_real_speech_has_no_stride_tones(real_windows):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_untrained_generators_of_windows(seed):
-    shape = {"latent_dim": 64, "channels": (128, 64, 32, 16), "samples": 2048, "batch": 256}
-    transposed = stride_tone_prominence(untrained_windows("transpose", seed, **shape), [4] * 4)
+def test_untrained_generators(seed):
+    transposed = stride_tone_prominence(untrained_windows("transpose", seed, 256), [4, 4, 4, 4])
     assert worst_prominence(transposed, stage=4) > 30
     for mode in ("nearest", "linear", "sinc"):
-        resized = stride_tone_prominence(untrained_windows(mode, seed, **shape), [4] * 4)
+        resized = stride_tone_prominence(untrained_windows(mode, seed, 256), [4, 4, 4, 4])
         assert worst_prominence(resized) < 3, mode
 
 
 def test_untrained_wavegans():
     """WaveGAN's shape, whose windows of one second resolve 1 Hz: mean of five seeds."""
-    shape = {"latent_dim": 100, "channels": (256, 128, 64, 32, 16), "samples": 16384, "batch": 16}
+    shape = {
+        "latent_dim": 100,
+        "window_samples": 16384,
+        "channels": (256, 128, 64, 32, 16),
+        "factors": (4,) * 5,
+    }
     mean = {}
     for mode in ("transpose", "nearest"):
-        sums = dict.fromkeys((1000.0, 2000.0, 4000.0, 6000.0), 0.0)
+        mean[mode] = dict.fromkeys((1000.0, 2000.0, 4000.0, 6000.0), 0.0)
         for seed in range(5):
-            windows = untrained_windows(mode, seed, **shape)
-            for tone_, value in stride_tone_prominence(windows, [4] * 5, n_fft=16384).items():
-                if tone_.frequency in sums:
-                    sums[tone_.frequency] += value / 5
-        mean[mode] = sums
+            windows = untrained_windows(mode, seed, 16, **shape)
+            for at, value in stride_tone_prominence(windows, shape["factors"], n_fft=16384).items():
+                if at.frequency in mean[mode]:
+                    mean[mode][at.frequency] += value / 5
     assert min(mean["transpose"].values()) > 30
     assert mean["transpose"][4000.0] > 50
     assert max(mean["nearest"].values()) < 3

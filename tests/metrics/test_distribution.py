@@ -148,7 +148,7 @@ def test_windows_that_do_not_fit(training_windows):
 
 
 def test_a_row_of_measures_of_unseen_speech_is_inconspicuous(training_windows, real_windows):
-    arguments = {"factors": [4, 4, 4, 4], "cutoff_hz": 1800, "train": training_windows}
+    arguments = {"factors": [4, 4, 4, 4], "cutoff_hz": 1800, "train": training_windows[:256]}
     row = measure_windows(real_windows[:340], real_windows[340:], **arguments)
     assert all(type(value) is float for value in row.values())
     assert {"prominence_250hz_db", "prominence_1000hz_db", "prominence_4000hz_db"} < set(row)

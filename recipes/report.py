@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Make one self-contained page of finished trainings: spectrograms, players, curves, measures.
+
+python recipes/report.py results/nearest/1986                             # ->
+results/nearest/1986/report.html python recipes/report.py results/transpose/1986 results/nearest/1986 -o
+comparison.html
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sb_resizegan.report import write_report
+
+
+def main():
+    """Parses the command line and writes the report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="output folder of recipes/train_gan.py")
+    parser.add_argument(
+        "-o", "--output", help="file to write (default: RUN/report.html; report.html for several)"
+    )
+    parser.add_argument("--title", default="Windows of speech", help="heading (default: %(default)s)")
+    args = parser.parse_args()
+    output = args.output or (Path(args.runs[0]) / "report.html" if len(args.runs) == 1 else "report.html")
+    try:
+        path = write_report(args.runs, output, args.title)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    print(f"written to {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+if __name__ == "__main__":
+    main()
