@@ -35,6 +35,7 @@ from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.export import export_generator
 from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
+from sb_resizegan.report import write_report
 from sb_resizegan.utils.checkpoints import CheckpointError
 from sb_resizegan.utils.hparams import HparamsError, check_keys, load_hparams, parse_overrides
 from sb_resizegan.utils.locks import FolderInUseError, FolderLock
@@ -168,6 +169,7 @@ def train(hparams, run_opts):
     # SpeechBrain's debug mode keeps its checkpoints elsewhere.
     newest = hparams["checkpointer"].find_checkpoint().path
     run_on_main(export_generator, args=(output_folder,), kwargs={"checkpoint": newest})
+    run_on_main(write_report, args=([output_folder], output_folder / "report.html"))
     return monitor
 
 
@@ -239,6 +241,7 @@ def summarise(hparams, monitor, seconds):
     print(
         f"\nTrained {epoch} epochs of {hparams['iterations_per_epoch']} generator steps; this call took {seconds / 60:.1f} min."
     )
+    print(f"  report       {folder / 'report.html'}")
     print(f"  figures      {folder / 'measures.csv'}, {folder / 'train_log.txt'}")
     print(f"  TensorBoard  tensorboard --logdir {folder / 'tensorboard'}")
     print(f"  sound        {monitor.sample_path(epoch)} (real speech: {folder / 'samples' / 'real.wav'})")

@@ -19,6 +19,7 @@ from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sb_resizegan.inference import SpeechWindowGenerator
+from sb_resizegan.utils.hparams import load_hparams, read_hparams
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -79,6 +80,7 @@ def test_a_run_leaves_all_that_it_promises(finished):
         picture = image.imread(folder / "spectrograms" / f"epoch_000{epoch}.png")
         assert min(picture.shape[:2]) > 300
         assert picture.std() > 0.05
+    assert (folder / "report.html").read_text().count("<audio") >= 2
     events = EventAccumulator(str(folder / "tensorboard")).Reload()
     assert {"wasserstein/train", "penalty/train", "frechet_log_mel/valid"} <= set(events.Tags()["scalars"])
     assert events.Tags()["audio"] == ["generated"]
@@ -211,12 +213,10 @@ def test_a_checkpoint_of_another_architecture_ends_it_with_one_line(recipe, fini
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "hparams").glob("*.yaml")))
-def test_every_key_of_a_yaml_is_used(recipe, name):
+def test_every_key_of_a_yaml_is_used(recipe, tmp_path, name):
     """Each key that is no object is referred to in the yaml, or read by the recipe or the Brain."""
-    from sb_resizegan.utils.hparams import load_hparams, read_hparams
-
     path = ROOT / "hparams" / name
-    hparams, _ = load_hparams(path)
+    hparams, _ = load_hparams(path, {"output_folder": str(tmp_path)})
     recipe.check_keys(hparams, recipe.KEYS, path)
     text = read_hparams(path)
     code = (ROOT / "recipes" / "train_gan.py").read_text().split("class RunError")[1]
