@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Turn a training's checkpoint into a folder that the SpeechBrain interface loads.
 
-python recipes/export.py results/nearest/1986                       # the newest checkpoint -> results/nearest/1986/export
-python recipes/export.py results/nearest/1986 --best frechet_log_mel -o my_generator
+python recipes/export.py results/nearest/1986                       # the newest checkpoint ->
+results/nearest/1986/export python recipes/export.py results/nearest/1986 --best frechet_log_mel -o
+my_generator
 """
 
 import argparse

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Train a generator of speech windows as a Wasserstein GAN.
 
-    python recipes/train_gan.py hparams/resize.yaml                               # on one device, on the default corpus
-    python recipes/train_gan.py hparams/transpose.yaml --data_folder MY_SPEECH     # any folder of speech
+    python recipes/train_gan.py hparams/resize.yaml                            # on the default corpus
+    python recipes/train_gan.py hparams/transpose.yaml --data_folder MY_SPEECH # any folder of speech
     python recipes/train_gan.py hparams/resize.yaml --device cuda --precision bf16 --number_of_epochs 100
     torchrun --nproc_per_node=4 recipes/train_gan.py hparams/resize.yaml           # on four GPUs
-    torchrun --nproc_per_node=2 recipes/train_gan.py hparams/resize.yaml --device cpu   # or two processes without
+    torchrun --nproc_per_node=2 recipes/train_gan.py hparams/resize.yaml --device cpu   # or two processes
+    without
 
-The same command again goes on where an interrupted run stopped. Every key of the yaml can be set on the command line.
+The same command again goes on where an interrupted run stopped. Every key of the yaml can be set on the
+command line.
 """
 
 import sys
@@ -43,13 +45,13 @@ from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
 
 # Every key that this recipe or an object of its yaml reads.
 KEYS = """
-    seed output_folder save_folder number_of_epochs iterations_per_epoch critic_steps batch_size ckpt_interval_minutes
-    data_folder language sample_rate window_samples lowpass_hz valid_fraction max_memory_gb num_workers
-    upsampling attenuation latent_dim generator_channels factors kernel_size
-    downsampling critic_channels phase_shuffle shuffle_per_example
-    learning_rate final_learning_rate average_decay max_grad_norm nonfinite_patience
-    measured_windows sample_windows cutoff_hz checkpoint_key
-    generator critic modules loss critic_optimizer generator_optimizer learning_rate_schedule epoch_counter checkpointer
+    seed output_folder save_folder number_of_epochs iterations_per_epoch critic_steps batch_size
+    ckpt_interval_minutes data_folder language sample_rate window_samples lowpass_hz valid_fraction
+    max_memory_gb num_workers upsampling attenuation latent_dim generator_channels factors kernel_size
+    downsampling critic_channels phase_shuffle shuffle_per_example learning_rate final_learning_rate
+    average_decay max_grad_norm nonfinite_patience measured_windows sample_windows cutoff_hz checkpoint_key
+    generator critic modules loss critic_optimizer generator_optimizer learning_rate_schedule epoch_counter
+    checkpointer
 """.split()
 
 
@@ -71,7 +73,8 @@ def check_settings(hparams, device):
     for key in ("lowpass_hz", "cutoff_hz"):
         if hparams[key] is not None and not 0 < hparams[key] < nyquist:
             raise RunError(
-                f"{key}: expected null or a frequency in Hz between 0 and {nyquist:g}, but got {hparams[key]!r}"
+                f"{key}: expected null or a frequency in Hz between 0 and {nyquist:g}, "
+                f"but got {hparams[key]!r}"
             )
     if hparams["data_folder"] is not None and not Path(hparams["data_folder"]).is_dir():
         raise RunError(f"data_folder: expected a folder of speech, but {hparams['data_folder']} is none")
@@ -83,7 +86,7 @@ def check_settings(hparams, device):
 
 
 def prepare(hparams):
-    """Fetches the default corpus if no folder was given, makes manifests in the save folder, and returns the speech's folder."""
+    """Fetches the default corpus if no folder was given, makes manifests, and returns the speech's folder."""
     folder = hparams["data_folder"]
     if folder is None:
         folder = prepare_default_corpus(hparams["language"])
@@ -189,7 +192,10 @@ def begin(arguments):
     yaml_path, run_opts, overrides = sb.parse_arguments(arguments)
     if run_opts["debug"] and not run_opts["debug_persistently"]:
         # A debug run must not replace the results of a real one.
-        overrides = {**parse_overrides(overrides), "output_folder": tempfile.mkdtemp(prefix="sb_resizegan_debug_")}
+        overrides = {
+            **parse_overrides(overrides),
+            "output_folder": tempfile.mkdtemp(prefix="sb_resizegan_debug_"),
+        }
     if not torch.accelerator.is_available() and "distributed_backend" not in run_opts.overridden_args:
         run_opts = replace(
             run_opts,
@@ -239,7 +245,8 @@ def summarise(hparams, monitor, seconds):
     """Says what was made and where."""
     folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
     print(
-        f"\nTrained {epoch} epochs of {hparams['iterations_per_epoch']} generator steps; this call took {seconds / 60:.1f} min."
+        f"\nTrained {epoch} epochs of {hparams['iterations_per_epoch']} generator steps; "
+        f"this call took {seconds / 60:.1f} min."
     )
     print(f"  report       {folder / 'report.html'}")
     print(f"  figures      {folder / 'measures.csv'}, {folder / 'train_log.txt'}")

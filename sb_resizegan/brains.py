@@ -1,4 +1,4 @@
-"""Brains: they order the steps of an adversarial training and leave the computing to losses, models and measures."""
+"""Brains: they order the steps of an adversarial training; losses, models and measures do the computing."""
 
 import contextlib
 import math
@@ -29,26 +29,29 @@ HPARAMS_NEEDED = (
 class WGANBrain(sb.Brain):
     """Trains a generator of windows against a critic.
 
-    Each batch of the train loader makes one backward pass, and each ``grad_accumulation_factor`` of them one optimizer step:
-    ``critic_steps`` steps of the critic on fresh batches, then one of the generator, and again. SpeechBrain's counter
-    ``optimizer_step`` counts both kinds. All steps go through SpeechBrain's own ``fit_batch`` and ``optimizers_step``, so
-    that its run options do what they say. What is random in a step is drawn by
-    :class:`~sb_resizegan.utils.random.StepRandom` from the run's seed and the number of the batch; together with the counters in
-    the checkpoint (and the position of the train loader, which the caller adds to it) that is the whole random state of a run.
+    Each batch of the train loader makes one backward pass, and each ``grad_accumulation_factor`` of them one
+    optimizer step: ``critic_steps`` steps of the critic on fresh batches, then one of the generator, and
+    again. SpeechBrain's counter ``optimizer_step`` counts both kinds. All steps go through SpeechBrain's own
+    ``fit_batch`` and ``optimizers_step``, so that its run options do what they say. What is random in a step
+    is drawn by :class:`~sb_resizegan.utils.random.StepRandom` from the run's seed and the number of the
+    batch; together with the counters in the checkpoint (and the position of the train loader, which the
+    caller adds to it) that is the whole random state of a run.
 
     Arguments
     ---------
     modules : dict
-        ``generator`` (with ``sample_latent(batch, generator)``) and ``critic`` (with ``draw_shifts(batch, generator)``).
+        ``generator`` (with ``sample_latent(batch, generator)``) and ``critic`` (with ``draw_shifts(batch,
+        generator)``).
     hparams : dict
-        ``seed``; ``loss``, one of :mod:`sb_resizegan.losses`; ``critic_steps``; ``critic_optimizer`` and ``generator_optimizer``,
-        functions of a parameter list; ``learning_rate_schedule``, a function of the epoch that gives the old and the new rate;
-        ``average_decay`` of the generator's exponential moving average; and SpeechBrain's run options.
+        ``seed``; ``loss``, one of :mod:`sb_resizegan.losses`; ``critic_steps``; ``critic_optimizer`` and
+        ``generator_optimizer``, functions of a parameter list; ``learning_rate_schedule``, a function of the
+        epoch that gives the old and the new rate; ``average_decay`` of the generator's exponential moving
+        average; and SpeechBrain's run options.
     batches_per_epoch : int
         Length of the train loader, a multiple of ``(critic_steps + 1) * grad_accumulation_factor``.
     on_epoch : callable, optional
-        Called in the main process at the end of an epoch with the epoch's number and the Brain; returns a dict of
-        figures for the logs and the checkpoint's meta data.
+        Called in the main process at the end of an epoch with the epoch's number and the Brain; returns a
+        dict of figures for the logs and the checkpoint's meta data.
     checkpoint_key : str, optional
         Figure by which the best checkpoint is kept beside the newest; lower is better.
     run_opts, checkpointer
@@ -85,8 +88,8 @@ class WGANBrain(sb.Brain):
         self.cycle = (self.critic_steps + 1) * self.grad_accumulation_factor
         if batches_per_epoch % self.cycle and not self.debug:
             raise ValueError(
-                f"batches_per_epoch: expected a multiple of (critic_steps + 1) * grad_accumulation_factor = {self.cycle}, "
-                f"but got {batches_per_epoch}"
+                f"batches_per_epoch: expected a multiple of (critic_steps + 1) * grad_accumulation_factor = "
+                f"{self.cycle}, but got {batches_per_epoch}"
             )
         if self.max_grad_norm <= 0:
             # SpeechBrain 1.1 documents a negative value as 'off' but would then turn the gradients round.
@@ -115,8 +118,8 @@ class WGANBrain(sb.Brain):
             self.compile_module_keys = keys = ["generator"]
         if self.compile and "critic" in keys:
             raise ValueError(
-                "--compile_module_keys: the critic cannot be compiled, for torch.compile does not support the double backward "
-                "of the gradient penalty; compile the generator alone (--compile)"
+                "--compile_module_keys: the critic cannot be compiled, for torch.compile does not support the "
+                "double backward of the gradient penalty; compile the generator alone (--compile)"
             )
         super()._compile()
 
@@ -124,7 +127,8 @@ class WGANBrain(sb.Brain):
         super()._wrap_distributed()
         for module in self.modules.values():
             if isinstance(module, DistributedDataParallel):
-                # All buffers are constants, and writing them between two forward passes would spoil the first one's graph.
+                # All buffers are constants, and writing them between two forward passes would spoil the first
+                # one's graph.
                 module.broadcast_buffers = False
 
     def init_optimizers(self):
@@ -177,7 +181,8 @@ class WGANBrain(sb.Brain):
         batch : torch.Tensor
             Real windows ``(batch, time)``.
         stage : speechbrain.Stage
-            In training the generator itself makes the windows, with a graph if it is the active one; else its average does.
+            In training the generator itself makes the windows, with a graph if it is the active one; else its
+            average does.
 
         Returns
         -------
@@ -193,7 +198,7 @@ class WGANBrain(sb.Brain):
             return without_ddp(self.modules.generator)(latent)
 
     def compute_objectives(self, predictions, batch, stage):
-        """Loss of the active network; in validation minus the gap between the mean scores of real and generated windows."""
+        """Loss of the active network; in validation minus the gap between mean scores of real and generated."""
         loss = self.hparams.loss
         if stage != sb.Stage.TRAIN:
             real = batch.to(self.device)
@@ -208,7 +213,8 @@ class WGANBrain(sb.Brain):
                 self._scorer(self.modules.critic, len(real)), real, predictions, epsilon
             )
         else:
-            # The bare module with frozen weights: the step needs none of the critic's gradients, and DDP none of its hooks.
+            # The bare module with frozen weights: the step needs none of the critic's gradients, and DDP none
+            # of its hooks.
             critic = without_ddp(self.modules.critic)
             with frozen(critic):
                 value = loss.generator_loss(self._scorer(critic, len(predictions)), predictions)
@@ -227,7 +233,7 @@ class WGANBrain(sb.Brain):
         return score
 
     def optimizers_step(self):
-        """One step of the active network; a step whose gradient is not finite is left out (float16's scaler does so by itself)."""
+        """One step of the active network; one whose gradient is not finite is left out, as float16's scaler does."""
         if not self.scaler.is_enabled() and not self._gradients_finite():
             logger.warning(
                 f"batch {self._first_batch + self.step}: the gradient is not finite, the step is left out"

@@ -9,7 +9,6 @@ from pathlib import Path
 import ruamel.yaml
 import torch
 
-
 from sb_resizegan.inference import ModelSourceError
 from sb_resizegan.utils.checkpoints import AtomicCheckpointer
 

@@ -65,16 +65,19 @@ class CheckedPretrained(Pretrained):
     def from_hparams(cls, source, hparams_file="hyperparams.yaml", **kwargs):
         """Loads a model.
 
-        A ``hyperparams.yaml`` is a program: it constructs whatever it names. Load models from sources that you trust.
+        A ``hyperparams.yaml`` is a program: it constructs whatever it names. Load models from sources that
+        you trust.
 
         Arguments
         ---------
         source : str or Path
-            A folder made by ``recipes/export.py`` or at the end of a training, or ``user/model`` on the Hugging Face Hub.
+            A folder made by ``recipes/export.py`` or at the end of a training, or ``user/model`` on the
+            Hugging Face Hub.
         hparams_file : str
             Name of the yaml file there.
         **kwargs
-            Arguments of :func:`speechbrain.inference.interfaces.pretrained_from_hparams`, for instance ``run_opts={"device": "cuda"}``.
+            Arguments of :func:`speechbrain.inference.interfaces.pretrained_from_hparams`, for instance
+            ``run_opts={"device": "cuda"}``.
 
         Returns
         -------
@@ -95,7 +98,8 @@ class CheckedPretrained(Pretrained):
                 )
             if (folder / "save").is_dir():
                 raise ModelSourceError(
-                    f"{folder} is the output folder of a training; load {folder / 'export'}, or make it with recipes/export.py"
+                    f"{folder} is the output folder of a training; load {folder / 'export'}, "
+                    "or make it with recipes/export.py"
                 )
         elif not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(source)) or folder.parent.is_dir():
             raise ModelSourceError(f"no such model folder: {folder}")
@@ -110,7 +114,8 @@ class CheckedPretrained(Pretrained):
         missing = [name for name in self.MODULES_NEEDED if name not in (modules or {})]
         if missing:
             raise ModelSourceError(
-                f"{type(self).__name__} needs the modules {self.MODULES_NEEDED}, but {missing} are not under 'modules' in its yaml"
+                f"{type(self).__name__} needs the modules {self.MODULES_NEEDED}, "
+                f"but {missing} are not under 'modules' in its yaml"
             )
         super().__init__(modules=modules, hparams=hparams, **kwargs)
 

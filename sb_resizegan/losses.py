@@ -4,12 +4,14 @@ Each has the same three methods, so that a Brain needs to know none of them:
 
 * ``critic_loss(critic, real, fake, epsilon)`` gives the loss that the critic minimises and its figures,
 * ``generator_loss(critic, fake)`` gives the loss that the generator minimises,
-* ``after_critic_step(critic)`` changes the critic after its optimizer step (weight clipping), or does nothing.
+* ``after_critic_step(critic)`` changes the critic after its optimizer step (weight clipping), or does
+  nothing.
 
-``critic`` is any callable from candidates to scores ``(batch,)``. A conditional critic is bound to its condition by the
-caller (``lambda x: critic(x, noisy)``), so the penalty differentiates with respect to the candidate alone.
-The figures are detached tensors without dimension: the mean score of real minus that of fake (``wasserstein``, or
-``score_gap`` where it does not estimate that distance) and, where there is one, ``penalty``.
+``critic`` is any callable from candidates to scores ``(batch,)``. A conditional critic is bound to its
+condition by the caller (``lambda x: critic(x, noisy)``), so the penalty differentiates with respect to the
+candidate alone. The figures are detached tensors without dimension: the mean score of real minus that of fake
+(``wasserstein``, or ``score_gap`` where it does not estimate that distance) and, where there is one,
+``penalty``.
 """
 
 import torch
@@ -56,8 +58,8 @@ def gradient_norm(critic, candidates):
 def gradient_penalty(critic, real, fake, epsilon, sides="two-sided"):
     """Gradient penalty on random points between real and fake examples.
 
-    I. Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, equation 3 (two-sided) and the one-sided
-    variant of its section 4, without the factor lambda.
+    I. Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, equation 3 (two-sided) and the
+    one-sided variant of its section 4, without the factor lambda.
 
     Arguments
     ---------

@@ -17,8 +17,8 @@ from sb_resizegan.metrics.summary import measure_windows
 class WindowMonitor:
     """Measures generated windows against real ones and writes what a user looks at and listens to.
 
-    In ``output_folder`` it keeps ``measures.csv`` (a row per epoch), ``samples/real.wav``, ``samples/epoch_NNNN.wav`` and
-    ``spectrograms/epoch_NNNN.png`` (real above generated).
+    In ``output_folder`` it keeps ``measures.csv`` (a row per epoch), ``samples/real.wav``,
+    ``samples/epoch_NNNN.wav`` and ``spectrograms/epoch_NNNN.png`` (real above generated).
 
     Arguments
     ---------
@@ -90,7 +90,8 @@ class WindowMonitor:
 
 
 def update_table(path, epoch, row):
-    """Adds an epoch's row to a csv table; rows of that epoch and later ones, of an interrupted run, are replaced.
+    """Adds an epoch's row to a csv table; rows of that epoch and later ones, of an interrupted run, are
+    replaced.
 
     Arguments
     ---------

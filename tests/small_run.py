@@ -65,7 +65,12 @@ class SmallRun:
         self.valid = windows.fixed(16, seed=3).split(8)
         checkpointer = None
         if save_folder is not None:
-            recoverables = {"generator": self.generator, "critic": self.critic, "epochs": self.epochs, "stream": self.stream}
+            recoverables = {
+                "generator": self.generator,
+                "critic": self.critic,
+                "epochs": self.epochs,
+                "stream": self.stream,
+            }
             checkpointer = AtomicCheckpointer(save_folder, recoverables)
         hparams = {
             "seed": 3,

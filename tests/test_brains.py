@@ -50,7 +50,9 @@ class Observed(WGANBrain):
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         super().on_fit_batch_end(batch, outputs, loss, should_step)
-        self.changes.append("".join(name[0] for name, old in self.before.items() if not torch.equal(old, self.vector(name))))
+        self.changes.append(
+            "".join(name[0] for name, old in self.before.items() if not torch.equal(old, self.vector(name)))
+        )
         if len(self.changes) == self.stop_after:
             raise Interrupted
 
@@ -85,7 +87,10 @@ def test_accumulated_gradient_is_the_mean_over_its_batches(windows):
             super().on_fit_batch_end(*args)
 
         def gradient(self):
-            return torch.cat([p.grad.flatten() for p in self.modules.critic.parameters() if p.grad is not None] or [torch.zeros(0)])
+            return torch.cat(
+                [p.grad.flatten() for p in self.modules.critic.parameters() if p.grad is not None]
+                or [torch.zeros(0)]
+            )
 
     run = SmallRun(windows, brain_class=Gradients, options={"grad_accumulation_factor": 2})
     with pytest.raises(Interrupted):
@@ -122,7 +127,10 @@ def test_interrupted_and_resumed_is_bit_for_bit_the_same(windows, tmp_path, stop
     for name, optimizer in whole.brain.optimizers_dict.items():
         state, other = optimizer.state_dict(), resumed.brain.optimizers_dict[name].state_dict()
         assert state["param_groups"] == other["param_groups"]
-        assert all(torch.equal(state["state"][i]["exp_avg_sq"], other["state"][i]["exp_avg_sq"]) for i in state["state"])
+        assert all(
+            torch.equal(state["state"][i]["exp_avg_sq"], other["state"][i]["exp_avg_sq"])
+            for i in state["state"]
+        )
 
 
 def test_a_finished_run_started_again_does_nothing(windows, tmp_path):
@@ -150,7 +158,7 @@ def test_every_loss_trains(windows, loss):
 
 
 def sgd(parameters):
-    """Plain gradient descent, whose weights show errors of gradients as they are; Adam blows up those of tiny ones."""
+    """Plain gradient descent shows errors of gradients as they are; Adam blows up those of tiny ones."""
     return torch.optim.SGD(parameters, lr=1.0)
 
 
@@ -193,7 +201,7 @@ class Poisoned(Observed):
 
 def test_a_batch_that_is_not_finite_is_left_out(windows):
     run = SmallRun(windows, brain_class=Poisoned, options={"nonfinite_patience": 2}).fit()
-    assert run.brain.changes == ["c", "", "g", ""] + (["c", "c", "g"] * ITERATIONS * EPOCHS)[4:]
+    assert run.brain.changes == ["c", "", "g", "", *(["c", "c", "g"] * ITERATIONS * EPOCHS)[4:]]
     assert torch.isfinite(run.weights()).all()
 
 
@@ -246,7 +254,10 @@ def test_compiling_the_critic_is_refused_and_compile_alone_means_the_generator(w
         refused.fit()
     compiled = SmallRun(windows, options={"compile": True})
     compiled.brain.on_fit_start()
-    assert [hasattr(compiled.brain.modules[name], "_orig_mod") for name in ("generator", "critic")] == [True, False]
+    assert [hasattr(compiled.brain.modules[name], "_orig_mod") for name in ("generator", "critic")] == [
+        True,
+        False,
+    ]
 
 
 def test_a_compiled_generator_trains_as_the_plain_one(windows):
@@ -255,11 +266,15 @@ def test_a_compiled_generator_trains_as_the_plain_one(windows):
 
 
 @pytest.mark.parametrize("downsampling", ["strided", "blur"])
-def test_two_processes_do_what_one_does_with_the_joint_batch(windows, manifest, small_corpus, tmp_path, downsampling):
+def test_two_processes_do_what_one_does_with_the_joint_batch(
+    windows, manifest, small_corpus, tmp_path, downsampling
+):
     worker = Path(__file__).parent / "ddp_worker.py"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command = [*torchrun, str(worker), manifest, small_corpus, tmp_path, downsampling]
-    process = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    process = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, cwd=Path(__file__).parents[1]
+    )
     assert process.returncode == 0, process.stderr
     settings = {"optimizer": sgd, "learning_rate": 0.02, "downsampling": downsampling}
     start = SmallRun(windows, **settings).weights()

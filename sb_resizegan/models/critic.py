@@ -2,8 +2,8 @@
 
 Source
 ------
-C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis", ICLR 2019, table 4; for the anti-aliased stages
-R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019.
+C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis", ICLR 2019, table 4; for the anti-aliased
+stages R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019.
 """
 
 import torch
@@ -18,8 +18,8 @@ from sb_resizegan.nnet.phase_shuffle import PhaseShuffle
 class WindowCritic(nn.Module):
     """Scores windows of waveform: one downsampling convolution per stage, then a dense layer.
 
-    Each stage is followed by a leaky ReLU (slope 0.2) and, but for the last, by phase shuffle. There is no normalisation:
-    the gradient penalty is per example.
+    Each stage is followed by a leaky ReLU (slope 0.2) and, but for the last, by phase shuffle. There is no
+    normalisation: the gradient penalty is per example.
 
     Arguments
     ---------
@@ -106,7 +106,8 @@ class WindowCritic(nn.Module):
         windows : torch.Tensor
             ``(batch, window_samples)``.
         shifts : torch.Tensor, optional
-            ``(batch, stages - 1)`` from :meth:`draw_shifts`; drawn anew while training, none in evaluation otherwise.
+            ``(batch, stages - 1)`` from :meth:`draw_shifts`; drawn anew while training, none in evaluation
+            otherwise.
 
         Returns
         -------

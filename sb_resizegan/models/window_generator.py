@@ -3,7 +3,8 @@
 Source
 ------
 C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis", ICLR 2019, table 3 (the shape), and
-A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016 (the resize-convolution).
+A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016 (the
+resize-convolution).
 """
 
 import math
@@ -98,7 +99,8 @@ class WindowGenerator(nn.Module):
         batch : int
             How many.
         generator : torch.Generator, optional
-            A CPU generator to draw from, so that a seed gives the same latents on every device; the default one otherwise.
+            A CPU generator to draw from, so that a seed gives the same latents on every device; the default
+            one otherwise.
 
         Returns
         -------
@@ -156,7 +158,8 @@ def check_window(window_samples, factors):
     total = math.prod(factors)
     if window_samples < total:
         raise ValueError(
-            f"window_samples: expected at least the total factor {total} of factors={list(factors)}, but got {window_samples}"
+            f"window_samples: expected at least the total factor {total} of factors={list(factors)}, "
+            f"but got {window_samples}"
         )
     if window_samples % total:
         raise ValueError(

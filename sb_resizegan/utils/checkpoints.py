@@ -22,10 +22,10 @@ class CheckpointError(RuntimeError):
 class AtomicCheckpointer(Checkpointer):
     """SpeechBrain's checkpointer, made safe against being killed.
 
-    SpeechBrain writes a checkpoint's meta file first and its parameters after it, so that a process killed in between
-    leaves a folder that looks like the newest checkpoint and cannot be loaded. Here a checkpoint is written under another
-    name, flushed to disk and renamed when it is complete. Its meta data lists its files, so that one whose deletion was cut
-    short is known too.
+    SpeechBrain writes a checkpoint's meta file first and its parameters after it, so that a process killed in
+    between leaves a folder that looks like the newest checkpoint and cannot be loaded. Here a checkpoint is
+    written under another name, flushed to disk and renamed when it is complete. Its meta data lists its
+    files, so that one whose deletion was cut short is known too.
 
     Arguments
     ---------
@@ -70,7 +70,8 @@ class AtomicCheckpointer(Checkpointer):
                 logger.log(verbosity, f"Saved a checkpoint in {checkpoint.path}")
         except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
             failure = f"{type(error).__name__}: {error}"
-        # Every process learns of the main one's failure: one that went on alone would wait for the others for ever.
+        # Every process learns of the main one's failure: one that went on alone would wait for the others for
+        # ever.
         failure = ddp_broadcast(failure, src=0)
         if failure is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
@@ -89,7 +90,8 @@ class AtomicCheckpointer(Checkpointer):
         return Checkpoint(final, checkpoint.meta, files)
 
     def _list_checkpoint_dirs(self):
-        # SpeechBrain deletes file by file. A folder whose deletion was cut short no longer has all that it lists.
+        # SpeechBrain deletes file by file. A folder whose deletion was cut short no longer has all that it
+        # lists.
         return [folder for folder in super()._list_checkpoint_dirs() if not _missing_files(folder)]
 
     @main_process_only
@@ -106,15 +108,16 @@ class AtomicCheckpointer(Checkpointer):
         Raises
         ------
         CheckpointError
-            If it does not fit what is to be loaded, or a file is damaged; it names the checkpoint and the reason.
+            If it does not fit what is to be loaded, or a file is damaged; it names the checkpoint and the
+            reason.
         """
         try:
             super().load_checkpoint(checkpoint)
         except Exception as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(
-                f"the checkpoint {checkpoint.path} does not fit this run or is damaged. If the model was changed, choose another "
-                f"output_folder; if the file is damaged, delete that folder to go on from the one before. "
+                f"the checkpoint {checkpoint.path} does not fit this run or is damaged. If the model was changed, "
+                f"choose another output_folder; if a file is damaged, delete the checkpoint to go on from an older one. "
                 f"Reason: {type(error).__name__}: {reason[:600]}"
             ) from error
 

@@ -36,7 +36,8 @@ def read_hparams(path):
     Raises
     ------
     HparamsError
-        For a file that is missing or no yaml mapping, a circle of files, or a key that the file it extends does not have.
+        For a file that is missing or no yaml mapping, a circle of files, or a key that the file it extends
+        does not have.
     """
     return _dump(_read_tree(Path(path), ()))
 
@@ -81,7 +82,8 @@ def load_hparams(path, overrides=""):
     Raises
     ------
     HparamsError
-        For an unknown key, a reference to a missing key, or a value that an object does not accept; it names the file.
+        For an unknown key, a reference to a missing key, or a value that an object does not accept; it names
+        the file.
     """
     text = read_hparams(path)
     known = list(_parse(text, path))

@@ -45,7 +45,8 @@ class FolderLock:
             owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
             raise FolderInUseError(
-                f"process {owner} is already at work in {self.path.parent}; wait for it or choose another output_folder"
+                f"process {owner} is already at work in {self.path.parent}; "
+                "wait for it or choose another output_folder"
             ) from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())

@@ -31,9 +31,9 @@ def derive_seed(*parts):
 class StepRandom:
     """Random numbers of one training step, the same for one process and for many.
 
-    Everything that is random in step ``index`` comes from a generator seeded by ``seed`` and ``index``. So a resumed run needs
-    no saved random state. With several processes each draws what the joint batch needs and keeps its own rows:
-    the processes together do what a single one would have done with the joint batch.
+    Everything that is random in step ``index`` comes from a generator seeded by ``seed`` and ``index``. So a
+    resumed run needs no saved random state. With several processes each draws what the joint batch needs and
+    keeps its own rows: the processes together do what a single one would have done with the joint batch.
 
     Arguments
     ---------

@@ -10,7 +10,9 @@ from sb_resizegan.nnet.upsampling import UPSAMPLING_MODES
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLING_MODES)
-@pytest.mark.parametrize(("factors", "channels", "kernel"), [((4, 4, 4, 4), (32, 16, 8, 4), 25), ((2,) * 7, (8,) * 7, 22)])
+@pytest.mark.parametrize(
+    ("factors", "channels", "kernel"), [((4, 4, 4, 4), (32, 16, 8, 4), 25), ((2,) * 7, (8,) * 7, 22)]
+)
 def test_windows_have_the_length_and_range_asked_for(upsampling, factors, channels, kernel):
     generator = WindowGenerator(factors=factors, channels=channels, kernel_size=kernel, upsampling=upsampling)
     windows = generator(generator.sample_latent(3))
@@ -58,7 +60,9 @@ def test_phase_shuffle_works_in_training_only_and_not_without_it():
 
 
 def test_shifts_may_be_one_for_the_batch():
-    per_example, per_batch = (WindowCritic(shuffle_per_example=flag).draw_shifts(100) for flag in (True, False))
+    per_example, per_batch = (
+        WindowCritic(shuffle_per_example=flag).draw_shifts(100) for flag in (True, False)
+    )
     assert per_example.shape == per_batch.shape == (100, 3)
     assert (per_example != per_example[:1]).any()
     assert (per_batch == per_batch[:1]).all()
@@ -69,8 +73,14 @@ def test_shifts_may_be_one_for_the_batch():
     [
         ({"upsampling": "cubic"}, r"mode.*transpose.*nearest.*linear.*sinc.*subpixel.*'cubic'"),
         ({"window_samples": 128}, r"window_samples: expected at least the total factor 256 .* but got 128"),
-        ({"window_samples": 2000}, r"window_samples: expected a multiple of the total factor 256 .* but got 2000"),
-        ({"factors": (4, 4, 4)}, r"one entry per stage .*channels=\(128, 64, 32, 16\) and factors=\(4, 4, 4\)"),
+        (
+            {"window_samples": 2000},
+            r"window_samples: expected a multiple of the total factor 256 .* but got 2000",
+        ),
+        (
+            {"factors": (4, 4, 4)},
+            r"one entry per stage .*channels=\(128, 64, 32, 16\) and factors=\(4, 4, 4\)",
+        ),
         ({"factors": (4, 4, 4, 0)}, r"factors: expected integers of at least 1, but got \[4, 4, 4, 0\]"),
         ({"kernel_size": 0}, r"kernel_size.*at least 1.*0"),
         ({"upsampling": "transpose", "kernel_size": 3}, r"kernel_size.*at least factor.*3"),

@@ -102,7 +102,9 @@ def test_its_last_words_are_true(finished):
 
 def test_killed_again_and_again_it_ends_with_the_same_weights(finished, small_corpus, tmp_path):
     folder, reference = tmp_path / "killed", weights(finished[0])
-    arguments = command("resize.yaml", folder, small_corpus, "--ckpt_interval_minutes=0", "--ckpt_interval_steps=1")
+    arguments = command(
+        "resize.yaml", folder, small_corpus, "--ckpt_interval_minutes=0", "--ckpt_interval_steps=1"
+    )
     clock, kills = random.Random(5), 0
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     while kills < 3:
@@ -137,7 +139,9 @@ def test_a_finished_run_started_again_trains_no_more_and_exports_again(finished,
 
 def test_two_processes_train_transposed_in_bfloat16(small_corpus, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    arguments = command("transpose.yaml", tmp_path / "run", small_corpus, "--precision=bf16", "--downsampling=blur")
+    arguments = command(
+        "transpose.yaml", tmp_path / "run", small_corpus, "--precision=bf16", "--downsampling=blur"
+    )
     process = run(arguments, launcher)
     assert process.returncode == 0, process.stderr
     assert all(torch.isfinite(value).all() for value in weights(tmp_path / "run").values())
@@ -183,7 +187,10 @@ def recipe():
         (["--kernel_size=0"], r"resize.yaml: .*kernel_size.*0"),
         (["--factors=[4,4,4,0]"], r"resize.yaml: .*factors.*0"),
         (["--window_samples=128"], "resize.yaml: .*window_samples: expected at least the total factor 256"),
-        (["--lowpass_hz=9000"], "lowpass_hz: expected null or a frequency in Hz between 0 and 8000, but got 9000"),
+        (
+            ["--lowpass_hz=9000"],
+            "lowpass_hz: expected null or a frequency in Hz between 0 and 8000, but got 9000",
+        ),
         (["--cutoff_hz=-1"], "cutoff_hz: expected null or a frequency"),
         (["--upsamplings=nearest"], r"command line sets --upsamplings.*did you mean 'upsampling'"),
         (["--critic_steps=0"], "critic_steps: expected an integer of at least 1, but got 0"),
@@ -208,7 +215,9 @@ def test_a_folder_without_speech_ends_it_with_one_line(recipe, tmp_path):
 
 def test_a_checkpoint_of_another_architecture_ends_it_with_one_line(recipe, finished, small_corpus, tmp_path):
     shutil.copytree(finished[0], tmp_path / "run")
-    with pytest.raises(SystemExit, match=r"error: the checkpoint .*CKPT.* does not fit this run.*size mismatch"):
+    with pytest.raises(
+        SystemExit, match=r"error: the checkpoint .*CKPT.* does not fit this run.*size mismatch"
+    ):
         recipe.main(command("resize.yaml", tmp_path / "run", small_corpus, "--kernel_size=22")[1:])
 
 

@@ -36,7 +36,8 @@ def test_killed_at_any_moment_of_saving_leaves_only_whole_checkpoints(tmp_path):
     script = textwrap.dedent(f"""
         import torch
         from sb_resizegan.utils.checkpoints import AtomicCheckpointer
-        saver = AtomicCheckpointer({str(tmp_path)!r}, {{"a": torch.nn.Linear(400, 400), "b": torch.nn.Linear(400, 400)}})
+        layers = {{"a": torch.nn.Linear(400, 400), "b": torch.nn.Linear(400, 400)}}
+        saver = AtomicCheckpointer({str(tmp_path)!r}, layers)
         saver.save_and_keep_only()
         print("ready", flush=True)
         while True:
