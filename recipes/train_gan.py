@@ -33,26 +33,18 @@ from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.audio import UnusableAudioError
 from sb_resizegan.dataio.corpora import CorpusUnavailableError, prepare_default_corpus
 from sb_resizegan.dataio.manifest import NoSpeechError, prepare_speech
-from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.dataio.stream import WindowStream
+from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.export import export_generator
 from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
 from sb_resizegan.report import write_report
 from sb_resizegan.utils.checkpoints import CheckpointError
-from sb_resizegan.utils.hparams import HparamsError, check_keys, load_hparams, parse_overrides
+from sb_resizegan.utils.hparams import HparamsError, check_keys, hparams_keys, load_hparams, parse_overrides
 from sb_resizegan.utils.locks import FolderInUseError, FolderLock
 from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
 
-# Every key that this recipe or an object of its yaml reads.
-KEYS = """
-    seed output_folder save_folder number_of_epochs iterations_per_epoch critic_steps batch_size
-    ckpt_interval_minutes data_folder language sample_rate window_samples lowpass_hz valid_fraction
-    max_memory_gb num_workers upsampling attenuation latent_dim generator_channels factors kernel_size
-    downsampling critic_channels phase_shuffle shuffle_per_example learning_rate final_learning_rate
-    average_decay max_grad_norm nonfinite_patience measured_windows sample_windows cutoff_hz checkpoint_key
-    generator critic modules loss critic_optimizer generator_optimizer learning_rate_schedule epoch_counter
-    checkpointer
-""".split()
+# The yaml whose keys every other one has to have.
+REFERENCE = Path(__file__).parents[1] / "hparams" / "resize.yaml"
 
 
 class RunError(ValueError):
@@ -203,7 +195,7 @@ def begin(arguments):
             overridden_args=run_opts.overridden_args | {"distributed_backend"},
         )
     hparams, resolved = load_hparams(yaml_path, overrides)
-    check_keys(hparams, KEYS, yaml_path)
+    check_keys(hparams, hparams_keys(REFERENCE), yaml_path)
     check_settings(hparams, run_opts["device"])
     ddp_init_group(run_opts)
     lock = FolderLock(hparams["output_folder"])
@@ -254,9 +246,8 @@ def summarise(hparams, monitor, seconds):
     print(f"  sound        {monitor.sample_path(epoch)} (real speech: {folder / 'samples' / 'real.wav'})")
     print(f"  picture      {monitor.picture_path(epoch)}")
     print(f"  generator    {folder / 'export'}")
-    print(
-        f'  load it      SpeechWindowGenerator.from_hparams(source="{folder / "export"}").generate(64, seed=0)'
-    )
+    load = f'SpeechWindowGenerator.from_hparams(source="{folder / "export"}")'
+    print(f"  load it      {load}.generate(64, seed=0)")
 
 
 if __name__ == "__main__":

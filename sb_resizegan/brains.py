@@ -118,8 +118,8 @@ class WGANBrain(sb.Brain):
             self.compile_module_keys = keys = ["generator"]
         if self.compile and "critic" in keys:
             raise ValueError(
-                "--compile_module_keys: the critic cannot be compiled, for torch.compile does not support the "
-                "double backward of the gradient penalty; compile the generator alone (--compile)"
+                "--compile_module_keys: the critic cannot be compiled, for torch.compile has no "
+                "double backward for the gradient penalty; compile the generator alone (--compile)"
             )
         super()._compile()
 
@@ -198,7 +198,7 @@ class WGANBrain(sb.Brain):
             return without_ddp(self.modules.generator)(latent)
 
     def compute_objectives(self, predictions, batch, stage):
-        """Loss of the active network; in validation minus the gap between mean scores of real and generated."""
+        """Loss of the active network; in validation, minus the gap of mean scores of real and generated."""
         loss = self.hparams.loss
         if stage != sb.Stage.TRAIN:
             real = batch.to(self.device)
@@ -233,7 +233,7 @@ class WGANBrain(sb.Brain):
         return score
 
     def optimizers_step(self):
-        """One step of the active network; one whose gradient is not finite is left out, as float16's scaler does."""
+        """One step of the active network, left out if its gradient is not finite (float16's scaler does so)."""
         if not self.scaler.is_enabled() and not self._gradients_finite():
             logger.warning(
                 f"batch {self._first_batch + self.step}: the gradient is not finite, the step is left out"

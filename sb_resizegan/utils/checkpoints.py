@@ -116,9 +116,9 @@ class AtomicCheckpointer(Checkpointer):
         except Exception as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(
-                f"the checkpoint {checkpoint.path} does not fit this run or is damaged. If the model was changed, "
-                f"choose another output_folder; if a file is damaged, delete the checkpoint to go on from an older one. "
-                f"Reason: {type(error).__name__}: {reason[:600]}"
+                f"the checkpoint {checkpoint.path} does not fit this run or is damaged. "
+                "If the model was changed, choose another output_folder; if a file is damaged, delete the "
+                f"checkpoint to go on from an older one. Reason: {type(error).__name__}: {reason[:600]}"
             ) from error
 
 

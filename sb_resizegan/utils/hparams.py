@@ -102,6 +102,21 @@ def load_hparams(path, overrides=""):
         raise HparamsError(f"{path}: {reason}") from error
 
 
+def hparams_keys(path):
+    """Keys that a yaml file gives to its recipe; those that begin with two underscores are only run.
+
+    Arguments
+    ---------
+    path : str or Path
+        The yaml file.
+
+    Returns
+    -------
+    list of str
+    """
+    return [key for key in _read_tree(Path(path), ()) if not key.startswith("__")]
+
+
 def check_keys(hparams, known, path):
     """Finds keys that a recipe would ignore and keys that it misses.
 
