@@ -233,7 +233,7 @@ class WGANBrain(sb.Brain):
         return score
 
     def optimizers_step(self):
-        """One step of the active network, left out if its gradient is not finite (float16's scaler does so)."""
+        """One step of the active network; left out, as by float16's scaler, if its gradient is not finite."""
         if not self.scaler.is_enabled() and not self._gradients_finite():
             logger.warning(
                 f"batch {self._first_batch + self.step}: the gradient is not finite, the step is left out"
