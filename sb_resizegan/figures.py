@@ -4,8 +4,6 @@ Figures are drawn with the Agg canvas directly, so that importing this module or
 leaves ``matplotlib.pyplot`` alone. Files appear complete or not at all.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sb_resizegan.metrics.artifacts import stride_tone_frequencies
 from sb_resizegan.metrics.spectra import blackman_harris, check_waveforms, frequencies, mean_power_spectrum
 from sb_resizegan.metrics.tables import readable, reference_column
+from sb_resizegan.utils.files import replacing
 
 __all__ = [
     "comparison_figure",
@@ -282,16 +281,8 @@ def save(figure, path):
         raise ValueError(
             f"{path}: expected a picture's ending, one of {sorted(supported)}, but got {path.suffix!r}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     return path
 
 

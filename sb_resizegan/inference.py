@@ -1,14 +1,13 @@
 """What a user loads: trained models behind SpeechBrain's ``Pretrained`` interface."""
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 import soundfile
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
+from sb_resizegan.utils.files import replacing
 from sb_resizegan.utils.random import derive_seed
 
 
@@ -228,14 +227,5 @@ def write_audio(path, waveform, sample_rate):
     sample_rate : int
         In Hz.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(prefix=f".{path.stem}", suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    try:
-        soundfile.write(partial, waveform.numpy(), sample_rate, subtype="PCM_16")
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+    with replacing(path) as temporary:
+        soundfile.write(temporary, waveform.numpy(), sample_rate, subtype="PCM_16")

@@ -1,8 +1,5 @@
 """What a training of windows leaves behind at the end of each epoch: figures, sound and pictures."""
 
-import csv
-import io
-import os
 from pathlib import Path
 
 import soundfile
@@ -12,6 +9,7 @@ from matplotlib import image
 from sb_resizegan.figures import spectrogram_figure
 from sb_resizegan.inference import write_audio
 from sb_resizegan.metrics.summary import measure_windows
+from sb_resizegan.metrics.tables import read_measures, write_measures
 
 
 class WindowMonitor:
@@ -100,7 +98,7 @@ def update_table(path, epoch, row):
     epoch : int
         Number of the epoch.
     row : dict of str to float
-        The figures; every row has the same keys.
+        The figures.
 
     Example
     -------
@@ -110,20 +108,11 @@ def update_table(path, epoch, row):
     >>> print(path.read_text())
     epoch,loss
     1,0.5
-    2,1
+    2,1.0
     """
     path = Path(path)
-    rows = []
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = [old for old in csv.DictReader(stream) if int(old["epoch"]) < epoch]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["epoch", *row], lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows([*rows, {"epoch": epoch, **{key: f"{value:.6g}" for key, value in row.items()}}])
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    os.replace(partial, path)
+    rows = [old for old in read_measures(path) if old["epoch"] < epoch] if path.is_file() else []
+    write_measures([*rows, {"epoch": epoch, **row}], path)
 
 
 def log_to_tensorboard(writer, monitor, epoch):

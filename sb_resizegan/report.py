@@ -1,9 +1,7 @@
 """One page to look at and listen to: pictures, sounds, curves and figures of trainings, in a single file."""
 
 import base64
-import os
 import re
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +9,7 @@ from typing import NamedTuple
 from sb_resizegan.charts import line_chart
 from sb_resizegan.metrics.tables import read_measures, readable, reference_column
 from sb_resizegan.report_style import STYLE
+from sb_resizegan.utils.files import replacing
 
 __all__ = ["Run", "read_run", "write_report"]
 
@@ -324,15 +323,6 @@ def _data(path, kind):
 
 
 def _write(path, text):
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)

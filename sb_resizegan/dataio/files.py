@@ -4,8 +4,9 @@ import contextlib
 import fcntl
 import json
 import os
-import tempfile
 from pathlib import Path
+
+from sb_resizegan.utils.files import replacing
 
 __all__ = ["file_lock", "user_cache_folder", "write_json"]
 
@@ -77,15 +78,6 @@ def write_json(path, content):
     >>> json.loads(path.read_text())
     {'a': [1, 2]}
     """
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=2)
-            stream.write("\n")
-        # mkstemp makes the file readable by its owner alone; a manifest is no secret.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2)
+        stream.write("\n")

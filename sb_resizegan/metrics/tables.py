@@ -2,10 +2,10 @@
 
 import csv
 import math
-import os
 import re
-import tempfile
 from pathlib import Path
+
+from sb_resizegan.utils.files import replacing
 
 __all__ = ["read_measures", "readable", "reference_column", "write_measures"]
 
@@ -135,21 +135,12 @@ def write_measures(rows, path):
     Path
         The file.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return Path(path)
 
 
 def _number(text):
