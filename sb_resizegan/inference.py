@@ -7,7 +7,7 @@ import soundfile
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
-from sb_resizegan.utils.files import replacing
+from sb_resizegan.dataio.audio import write_audio
 from sb_resizegan.utils.random import derive_seed
 
 
@@ -213,19 +213,3 @@ class SpeechWindowGenerator(CheckedPretrained):
         windows = self.generate(num_windows, seed)
         write_audio(path, windows.flatten().cpu(), self.sample_rate)
         return path
-
-
-def write_audio(path, waveform, sample_rate):
-    """Writes a mono 16-bit sound file; nobody ever sees half of it.
-
-    Arguments
-    ---------
-    path : str or Path
-        The file; the folder is made if it is not there.
-    waveform : torch.Tensor
-        ``(time,)`` in [-1, 1].
-    sample_rate : int
-        In Hz.
-    """
-    with replacing(path) as temporary:
-        soundfile.write(temporary, waveform.numpy(), sample_rate, subtype="PCM_16")

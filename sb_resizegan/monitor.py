@@ -6,8 +6,8 @@ import soundfile
 import torch
 from matplotlib import image
 
+from sb_resizegan.dataio.audio import write_audio
 from sb_resizegan.figures import spectrogram_figure
-from sb_resizegan.inference import write_audio
 from sb_resizegan.metrics.summary import measure_windows
 from sb_resizegan.metrics.tables import read_measures, write_measures
 

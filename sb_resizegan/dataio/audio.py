@@ -1,4 +1,4 @@
-"""Reading any audio file as one channel of finite samples, resampling, low-pass filter."""
+"""Reading any audio file as one channel of finite samples, writing one, resampling, low-pass filter."""
 
 import math
 import os
@@ -9,7 +9,17 @@ import numpy as np
 import soundfile
 from scipy.signal import firwin, kaiserord, oaconvolve, resample_poly
 
-__all__ = ["UnusableAudioError", "check_lowpass", "low_pass", "mono_blocks", "read_mono", "resample"]
+from sb_resizegan.utils.files import replacing
+
+__all__ = [
+    "UnusableAudioError",
+    "check_lowpass",
+    "low_pass",
+    "mono_blocks",
+    "read_mono",
+    "resample",
+    "write_audio",
+]
 
 BLOCK_FRAMES = 1 << 20
 STOPBAND_DB = 90.0
@@ -223,3 +233,19 @@ def low_pass(waveform, sample_rate, lowpass_hz):
     kernel = firwin(taps | 1, lowpass_hz, window=("kaiser", beta), fs=sample_rate).astype(np.float32)
     half = len(kernel) // 2
     return oaconvolve(waveform, kernel)[half : half + len(waveform)].astype(np.float32, copy=False)
+
+
+def write_audio(path, waveform, sample_rate):
+    """Writes a mono 16-bit sound file; nobody ever sees half of it.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file; the folder is made if it is not there.
+    waveform : torch.Tensor
+        ``(time,)`` in [-1, 1].
+    sample_rate : int
+        In Hz.
+    """
+    with replacing(path) as temporary:
+        soundfile.write(temporary, waveform.numpy(), sample_rate, subtype="PCM_16")
