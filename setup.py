@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "sb_resizegan" / "__init__.py").read_text()).group(1)
 
-TEST = ["pytest>=8", "pytest-timeout>=2.3"]
+TEST = ["pytest>=8"]
 
 setup(
     name="sb_resizegan",
@@ -23,8 +23,8 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "speechbrain>=1.1,<2",
-        "torch>=2.4",
-        "torchaudio>=2.4",
+        "torch>=2.6",
+        "torchaudio>=2.6",
         "hyperpyyaml>=1.2.2",
         "numpy>=1.24",
         "scipy>=1.10",
