@@ -25,6 +25,7 @@ from speechbrain.utils.distributed import (
     ddp_init_group,
     get_rank,
     if_main_process,
+    infer_device,
     is_distributed_initialized,
     run_on_main,
 )
@@ -51,8 +52,9 @@ class RunError(ValueError):
     """Settings that cannot be run."""
 
 
-def check_settings(hparams, device):
+def check_settings(hparams, run_opts):
     """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
+    device = run_opts["device"]
     for key in ("number_of_epochs", "iterations_per_epoch", "critic_steps", "batch_size", "sample_windows"):
         if not isinstance(hparams[key], int) or hparams[key] < 1:
             raise RunError(f"{key}: expected an integer of at least 1, but got {hparams[key]!r}")
@@ -75,6 +77,12 @@ def check_settings(hparams, device):
             torch.zeros(1, device=device)
         except (RuntimeError, AssertionError) as error:
             raise RunError(f"--device {device}: not available here ({str(error).splitlines()[0]})") from error
+    if "fp16" in (run_opts["precision"], run_opts["eval_precision"]) and (device or infer_device()) == "cpu":
+        raise RunError("--precision fp16: expected a GPU; a CPU takes bf16")
+    if run_opts["test_only"]:
+        raise RunError(
+            "--test_only: there is no test stage; recipes/measure_artifacts.py measures a generator"
+        )
 
 
 def prepare(hparams):
@@ -196,7 +204,7 @@ def begin(arguments):
         )
     hparams, resolved = load_hparams(yaml_path, overrides)
     check_keys(hparams, hparams_keys(REFERENCE), yaml_path)
-    check_settings(hparams, run_opts["device"])
+    check_settings(hparams, run_opts)
     ddp_init_group(run_opts)
     lock = FolderLock(hparams["output_folder"])
     if if_main_process():

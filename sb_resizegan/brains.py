@@ -113,6 +113,10 @@ class WGANBrain(sb.Brain):
     # Setting up
 
     def _compile(self):
+        if self.jit:
+            raise ValueError(
+                "--jit: torch.jit.script cannot read the critic's autograd functions; use --compile"
+            )
         keys = self.compile_module_keys
         if self.compile and keys is None:
             self.compile_module_keys = keys = ["generator"]

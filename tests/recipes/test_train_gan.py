@@ -197,7 +197,9 @@ def recipe():
         (["--batch_size=many"], "batch_size: expected an integer of at least 1, but got 'many'"),
         (["--measured_windows=3"], "measured_windows: expected at least sample_windows"),
         (["--device=cuda:7"], "--device cuda:7: not available here"),
-        (["--data_folder=/no/such/folder"], "/no/such/folder"),
+        (["--data_folder=/no/such/folder"], "data_folder: expected a folder of speech, but /no/such/folder"),
+        (["--precision=fp16"], "--precision fp16: expected a GPU"),
+        (["--test_only"], "--test_only: there is no test stage"),
     ],
 )
 def test_settings_that_cannot_be_run_end_it_with_one_line(recipe, small_corpus, tmp_path, options, message):
