@@ -252,7 +252,7 @@ def test_compiling_the_critic_is_refused_and_compile_alone_means_the_generator(w
     refused = SmallRun(windows, options={"compile": True, "compile_module_keys": ["generator", "critic"]})
     with pytest.raises(ValueError, match=r"critic cannot be compiled.*double backward"):
         refused.fit()
-    with pytest.raises(ValueError, match="--jit: .*use --compile"):
+    with pytest.raises(ValueError, match=r"--jit: .*use --compile"):
         SmallRun(windows, options={"jit": True}).fit()
     compiled = SmallRun(windows, options={"compile": True})
     compiled.brain.on_fit_start()
