@@ -204,7 +204,7 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, matrix, bias, first, last, sizes):
         ctx.save_for_backward(x, matrix, first, last)
-        ctx.sizes = sizes
+        ctx.sizes = sizes  # padding on the left, input samples, output samples, output channels
         ctx.set_materialize_grads(False)
         _, _, samples, out = sizes
         image = _image(x.reshape(len(x), -1, matrix.shape[2]))
@@ -213,9 +213,8 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
         # a signal shorter than half the kernel has fewer samples than are affected
         left, right = (len(edge) // out for edge in (first, last))
         y[:, :left] -= (head @ first.t()).unflatten(1, (left, out))[:, :samples]
-        y[:, max(samples - right, 0) :] -= (tail @ last.t()).unflatten(1, (right, out))[
-            :, max(right - samples, 0) :
-        ]
+        excess = (tail @ last.t()).unflatten(1, (right, out))
+        y[:, max(samples - right, 0) :] -= excess[:, max(right - samples, 0) :]
         return y
 
     @staticmethod
@@ -232,9 +231,8 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
         )
         left, right = (len(edge) // out for edge in (first, last))
         at_head = -F.pad(gradient[:, :left], (0, 0, 0, max(left - samples, 0))).flatten(1)
-        at_tail = -F.pad(gradient[:, max(samples - right, 0) :], (0, 0, max(right - samples, 0), 0)).flatten(
-            1
-        )
+        last_ones = gradient[:, max(samples - right, 0) :]
+        at_tail = -F.pad(last_ones, (0, 0, max(right - samples, 0), 0)).flatten(1)
         head, tail = (read.flatten(1) for read in _edge_samples(x, first, ctx.sizes))
         to_x = None
         if to_image is not None:
