@@ -75,7 +75,7 @@ def shift_reflected(x, shift, n):
     x : torch.Tensor
         `(batch, channels, time)`.
     shift : torch.Tensor
-        Integers, `(batch,)`, between -n and n. They aren't checked: that would wait for the GPU.
+        Integers, `(batch,)`, between -n and n; not checked here.
     n : int
         The largest shift, below `time`.
 
@@ -114,7 +114,7 @@ class PhaseShuffle(nn.Module):
         If `n` is not an integer.
     ValueError
         If `n` is negative; in `forward`, if the input isn't `(batch, channels, time)` with more than n
-        samples, or the shift's shape is wrong.
+        samples, or the shift's shape or values are wrong.
 
     Example
     -------
@@ -161,6 +161,7 @@ class PhaseShuffle(nn.Module):
             `(batch, channels, time)`.
         shift : torch.Tensor, int or None
             Delays in samples between -n and n, `(batch,)` or one for all; None draws them in training mode.
+            Values on a GPU are not checked: that would wait for it.
 
         Returns
         -------
@@ -180,12 +181,14 @@ class PhaseShuffle(nn.Module):
         return shift_reflected(x, shift, self.n) if self.n > 0 else x
 
     def _checked(self, shift, x):
-        shift = torch.as_tensor(shift, device=x.device)
+        shift = torch.as_tensor(shift)
         if shift.is_floating_point() or shift.is_complex() or shift.dtype == torch.bool:
             raise TypeError(f"shift: expected integers, but got {shift.dtype}")
         if shift.dim() > 1 or (shift.dim() == 1 and len(shift) != len(x)):
             raise ValueError(f"shift: expected shape ({len(x)},) or (), but got {tuple(shift.shape)}")
-        return shift.expand(len(x))
+        if shift.device.type == "cpu" and shift.numel() > 0 and shift.abs().max() > self.n:
+            raise ValueError(f"shift: expected values from {-self.n} to {self.n}, but got {shift.tolist()}")
+        return shift.to(x.device).expand(len(x))
 
     def extra_repr(self):
         return f"{self.n}, per_example={self.per_example}"

@@ -102,7 +102,7 @@ def block_convolution(x, kernels, bias, before, after, edges=None):
         return _frames(y).reshape(len(x), -1, out)[:, : time * p // r]
     # (affected * out, reach * in): one matrix product for all samples of an edge
     first, last = (edge.permute(1, 2, 0, 3).flatten(2).flatten(0, 1) for edge in edges)
-    x = _frames(F.pad(_image(x), (*padding, 0, 0), mode="replicate"))
+    x = _Extension.apply(x, *padding)
     sizes = padding[0], time, time * p // r, out
     return _with_autocast(_EdgeCorrectedConvolution, x, matrix, bias, first, last, sizes)
 
@@ -125,6 +125,24 @@ def _image(frames):
 
 def _frames(image):
     return image.squeeze(2).transpose(1, 2)
+
+
+class _Extension(torch.autograd.Function):
+    """Repeats the first and last frames beyond the edges. `F.pad` does the same, but PyTorch's compiler
+    mistakes the memory layout of its derivative, and on GPUs that derivative isn't reproducible."""
+
+    @staticmethod
+    def forward(ctx, x, before, after):
+        ctx.before, ctx.after = before, after
+        return torch.cat([x[:, :1].expand(-1, before, -1), x, x[:, -1:].expand(-1, after, -1)], dim=1)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        stop = gradient.shape[1] - ctx.after
+        to_x = gradient[:, ctx.before : stop].clone()
+        to_x[:, 0] += gradient[:, : ctx.before].sum(1)
+        to_x[:, -1] += gradient[:, stop:].sum(1)
+        return to_x, None, None
 
 
 class _Convolution(torch.autograd.Function):
@@ -186,7 +204,7 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, matrix, bias, first, last, sizes):
         ctx.save_for_backward(x, matrix, first, last)
-        ctx.sizes = sizes
+        ctx.sizes = sizes  # padding on the left, input samples, output samples, output channels
         ctx.set_materialize_grads(False)
         _, _, samples, out = sizes
         image = _image(x.reshape(len(x), -1, matrix.shape[2]))
@@ -195,9 +213,8 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
         # a signal shorter than half the kernel has fewer samples than are affected
         left, right = (len(edge) // out for edge in (first, last))
         y[:, :left] -= (head @ first.t()).unflatten(1, (left, out))[:, :samples]
-        y[:, max(samples - right, 0) :] -= (tail @ last.t()).unflatten(1, (right, out))[
-            :, max(right - samples, 0) :
-        ]
+        excess = (tail @ last.t()).unflatten(1, (right, out))
+        y[:, max(samples - right, 0) :] -= excess[:, max(right - samples, 0) :]
         return y
 
     @staticmethod
@@ -214,9 +231,8 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
         )
         left, right = (len(edge) // out for edge in (first, last))
         at_head = -F.pad(gradient[:, :left], (0, 0, 0, max(left - samples, 0))).flatten(1)
-        at_tail = -F.pad(gradient[:, max(samples - right, 0) :], (0, 0, max(right - samples, 0), 0)).flatten(
-            1
-        )
+        last_ones = gradient[:, max(samples - right, 0) :]
+        at_tail = -F.pad(last_ones, (0, 0, max(right - samples, 0), 0)).flatten(1)
         head, tail = (read.flatten(1) for read in _edge_samples(x, first, ctx.sizes))
         to_x = None
         if to_image is not None:
