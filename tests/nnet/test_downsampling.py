@@ -124,6 +124,23 @@ def test_blur_keeps_the_gradient_free_of_stride_tones():
 
 
 @pytest.mark.parametrize("mode", DOWNSAMPLING_MODES)
+def test_gradient_penalty_in_bfloat16_is_that_of_single_precision(mode):
+    torch.manual_seed(0)
+    layer = Downsample1d(8, 16, 25, 4, mode)
+    x = torch.randn(8, 8, 128)
+    gradients = []
+    for enabled in (False, True):
+        layer.zero_grad()
+        point = x.clone().requires_grad_(True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            score = layer(point).float().pow(2).sum()
+            (slope,) = torch.autograd.grad(score, point, create_graph=True)
+        slope.pow(2).sum().backward()
+        gradients.append(layer.weight.grad.clone())
+    assert (gradients[0] - gradients[1]).norm() < 0.03 * gradients[0].norm()
+
+
+@pytest.mark.parametrize("mode", DOWNSAMPLING_MODES)
 def test_autocast_computes_in_half_precision(mode):
     layer = Downsample1d(4, 8, 25, 4, mode)
     x = torch.randn(2, 4, 64)
