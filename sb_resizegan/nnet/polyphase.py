@@ -148,8 +148,8 @@ class _Extension(torch.autograd.Function):
 class _Convolution(torch.autograd.Function):
     """Convolution of stride one. PyTorch computes the second derivative, which a gradient penalty takes, with
     respect to the kernel as a convolution by a kernel as long as the signal; here it is the same operation as
-    the first derivative, several times as fast on CPU. It is also right: in bfloat16 on a CPU with AMX that of
-    PyTorch 2.14 is wrong by its whole size."""
+    the first derivative, several times as fast on CPU. It is also right: in bfloat16 on a CPU with AMX that
+    of PyTorch 2.14 is wrong by its whole size."""
 
     @staticmethod
     def forward(ctx, image, kernel, bias):
