@@ -1,10 +1,17 @@
 """SpeechBrain's train loggers, with rows that belong to epochs: a resumed run writes none twice."""
 
+import logging
 import re
 from pathlib import Path
 
 from speechbrain.utils.distributed import main_process_only
-from speechbrain.utils.train_logger import FileTrainLogger, TensorboardLogger
+
+# Importing SpeechBrain's loggers warns that without torchvision no figures can be saved; here they are.
+logging.getLogger("speechbrain.utils.train_logger").addFilter(
+    lambda record: "torchvision is not available" not in record.getMessage()
+)
+
+from speechbrain.utils.train_logger import FileTrainLogger, TensorboardLogger  # noqa: E402
 
 
 class EpochFileLogger(FileTrainLogger):
