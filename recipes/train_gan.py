@@ -22,6 +22,7 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import (
     ddp_barrier,
+    ddp_broadcast,
     ddp_init_group,
     get_rank,
     if_main_process,
@@ -31,9 +32,8 @@ from speechbrain.utils.distributed import (
 )
 
 from sb_resizegan.brains import WGANBrain
-from sb_resizegan.dataio.audio import UnusableAudioError
 from sb_resizegan.dataio.corpora import CorpusUnavailableError, prepare_default_corpus
-from sb_resizegan.dataio.manifest import NoSpeechError, prepare_speech
+from sb_resizegan.dataio.manifest import prepare_speech
 from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.export import export_generator
@@ -101,24 +101,29 @@ def prepare(hparams):
     return str(folder)
 
 
-def load_windows(hparams, data_folder, name):
-    """Windows of one manifest."""
-    return SpeechWindows(
-        Path(hparams["save_folder"]) / f"{name}.json",
-        window_samples=hparams["window_samples"],
-        sample_rate=hparams["sample_rate"],
-        lowpass_hz=hparams["lowpass_hz"],
-        data_root=data_folder,
-        max_memory_gb=hparams["max_memory_gb"],
-    )
+def load_windows(hparams):
+    """Windows to train on and windows of other files."""
+    try:
+        data_folder = run_on_main(prepare, args=(hparams,))
+        return [
+            SpeechWindows(
+                Path(hparams["save_folder"]) / f"{name}.json",
+                window_samples=hparams["window_samples"],
+                sample_rate=hparams["sample_rate"],
+                lowpass_hz=hparams["lowpass_hz"],
+                data_root=data_folder,
+                max_memory_gb=hparams["max_memory_gb"],
+            )
+            for name in ("train", "valid")
+        ]
+    except ValueError as error:  # no usable speech, or a setting of the data out of range
+        raise RunError(error) from error
 
 
 def train(hparams, run_opts):
-    """Trains, and returns the exported folder."""
+    """Trains, exports, and returns the monitor, which knows where things are."""
     output_folder = Path(hparams["output_folder"])
-    data_folder = run_on_main(prepare, args=(hparams,))
-    train_windows, valid_windows = (load_windows(hparams, data_folder, name) for name in ("train", "valid"))
-
+    train_windows, valid_windows = load_windows(hparams)
     brain_hparams = {
         **hparams,
         "train_loggers": [
@@ -142,7 +147,9 @@ def train(hparams, run_opts):
         log_to_tensorboard(brain.hparams.train_loggers[1].writer, monitor, epoch)
         return figures
 
-    accumulation = run_opts["grad_accumulation_factor"]
+    accumulation = hparams.get("grad_accumulation_factor", 1)
+    if "grad_accumulation_factor" in run_opts.overridden_args:
+        accumulation = run_opts["grad_accumulation_factor"]
     batches_per_epoch = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1) * accumulation
     stream = WindowStream(
         train_windows,
@@ -190,22 +197,23 @@ def begin(arguments):
     Returns the hyperparameters, the run options and the lock on the output folder (main process only).
     """
     yaml_path, run_opts, overrides = sb.parse_arguments(arguments)
-    if run_opts["debug"] and not run_opts["debug_persistently"]:
-        # A debug run must not replace the results of a real one.
-        overrides = {
-            **parse_overrides(overrides),
-            "output_folder": tempfile.mkdtemp(prefix="sb_resizegan_debug_"),
-        }
     if not torch.accelerator.is_available() and "distributed_backend" not in run_opts.overridden_args:
         run_opts = replace(
             run_opts,
             distributed_backend="gloo",
             overridden_args=run_opts.overridden_args | {"distributed_backend"},
         )
+    try:
+        ddp_init_group(run_opts)
+    except ValueError as error:
+        raise RunError(f"torchrun: {error}") from error
+    if run_opts["debug"] and not run_opts["debug_persistently"]:
+        # A debug run must not replace the results of a real one.
+        folder = ddp_broadcast(tempfile.mkdtemp(prefix="sb_resizegan_debug_") if if_main_process() else None)
+        overrides = {**parse_overrides(overrides), "output_folder": folder}
     hparams, resolved = load_hparams(yaml_path, overrides)
     check_keys(hparams, hparams_keys(REFERENCE), yaml_path)
     check_settings(hparams, run_opts)
-    ddp_init_group(run_opts)
     lock = FolderLock(hparams["output_folder"])
     if if_main_process():
         lock.acquire()
@@ -226,16 +234,10 @@ def main(arguments):
     try:
         hparams, run_opts, lock = begin(arguments)
         monitor = train(hparams, run_opts)
-    except (
-        CheckpointError,
-        CorpusUnavailableError,
-        FolderInUseError,
-        HparamsError,
-        NoSpeechError,
-        RunError,
-        UnusableAudioError,
-    ) as error:
+    except (CheckpointError, CorpusUnavailableError, FolderInUseError, HparamsError, RunError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from the newest checkpoint")
     if if_main_process():
         summarise(hparams, monitor, time.monotonic() - start)
     lock.release()

@@ -166,7 +166,8 @@ def test_a_second_process_in_the_same_folder_is_turned_away(small_corpus, tmp_pa
 
 
 def test_debug_leaves_the_output_folder_alone(small_corpus, tmp_path):
-    process = run(command("resize.yaml", tmp_path / "run", small_corpus, "--debug"))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    process = run(command("resize.yaml", tmp_path / "run", small_corpus, "--debug"), launcher)
     assert process.returncode == 0, process.stderr
     assert not (tmp_path / "run").exists()
 
@@ -199,6 +200,8 @@ def recipe():
         (["--device=cuda:7"], "--device cuda:7: not available here"),
         (["--data_folder=/no/such/folder"], "data_folder: expected a folder of speech, but /no/such/folder"),
         (["--precision=fp16"], "--precision fp16: expected a GPU"),
+        (["--valid_fraction=2"], "valid_fraction: expected a number above 0 and below 1, but got 2"),
+        (["--seed=-5"], "resize.yaml: .*seed"),
         (["--test_only"], "--test_only: there is no test stage"),
     ],
 )
