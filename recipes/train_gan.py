@@ -176,11 +176,15 @@ def train(hparams, run_opts):
         stream,
         torch.utils.data.DataLoader(real, batch_size=hparams["measured_windows"]),
     )
-    # SpeechBrain's debug mode keeps its checkpoints elsewhere.
-    newest = hparams["checkpointer"].find_checkpoint().path
-    run_on_main(export_generator, args=(output_folder,), kwargs={"checkpoint": newest})
-    run_on_main(write_report, args=([output_folder], output_folder / "report.html"))
+    run_on_main(finish, args=(output_folder, hparams["checkpointer"]))
     return monitor
+
+
+def finish(output_folder, checkpointer):
+    """Exports the newest checkpoint and writes the report."""
+    # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
+    export_generator(output_folder, checkpoint=checkpointer.find_checkpoint().path)
+    write_report([output_folder], output_folder / "report.html")
 
 
 @torch.no_grad()
