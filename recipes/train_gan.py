@@ -58,6 +58,8 @@ def check_settings(hparams, run_opts):
     for key in ("number_of_epochs", "iterations_per_epoch", "critic_steps", "batch_size", "sample_windows"):
         if not isinstance(hparams[key], int) or hparams[key] < 1:
             raise RunError(f"{key}: expected an integer of at least 1, but got {hparams[key]!r}")
+    if not isinstance(hparams["seed"], int) or not 0 <= hparams["seed"] < 2**32:
+        raise RunError(f"seed: expected a whole number from 0 to 2**32 - 1, but got {hparams['seed']!r}")
     if hparams["measured_windows"] < max(2, hparams["sample_windows"]):
         raise RunError(
             f"measured_windows: expected at least sample_windows ({hparams['sample_windows']}) and 2, "

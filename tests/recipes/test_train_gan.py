@@ -201,7 +201,7 @@ def recipe():
         (["--data_folder=/no/such/folder"], "data_folder: expected a folder of speech, but /no/such/folder"),
         (["--precision=fp16"], "--precision fp16: expected a GPU"),
         (["--valid_fraction=2"], "valid_fraction: expected a number above 0 and below 1, but got 2"),
-        (["--seed=-5"], "resize.yaml: .*seed"),
+        (["--seed=-5"], "seed: expected a whole number from 0"),
         (["--test_only"], "--test_only: there is no test stage"),
     ],
 )
