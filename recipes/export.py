@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Turn a training's checkpoint into a folder that the SpeechBrain interface loads.
 
-python recipes/export.py results/nearest/1986                       # the newest checkpoint ->
-results/nearest/1986/export python recipes/export.py results/nearest/1986 --best frechet_log_mel -o
-my_generator
+    python recipes/export.py results/nearest/1986
+    python recipes/export.py results/nearest/1986 --best frechet_log_mel -o my_generator
+
+The first exports the newest checkpoint to results/nearest/1986/export, which a training does by itself.
 """
 
 import argparse

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Measure upsampling artefacts of any recordings or of any generator.
 
-python recipes/measure_artifacts.py FOLDER_OF_WAVS --reference REAL_SPEECH        # beside real speech
-python recipes/measure_artifacts.py results/nearest/1986/export --reference REAL_SPEECH --csv measures.csv
-python recipes/measure_artifacts.py results/nearest/1986/samples/epoch_0007.wav   # stride tones,
-out-of-band energy
+    python recipes/measure_artifacts.py FOLDER_OF_WAVS --reference REAL_SPEECH     # beside real speech
+    python recipes/measure_artifacts.py results/nearest/1986/export --reference REAL_SPEECH --csv measures.csv
+    python recipes/measure_artifacts.py results/nearest/1986/samples/epoch_0007.wav    # without a reference
 
 A generator brings its upsampling factors and its sampling rate, and the reference is low-passed as its
 training data were. Sets are brought to the same RMS before they are compared, unless --keep_level is given.

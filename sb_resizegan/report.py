@@ -6,7 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
+import soundfile
+import torch
+
 from sb_resizegan.charts import line_chart
+from sb_resizegan.figures import comparison_figure
 from sb_resizegan.metrics.tables import read_measures, readable, reference_column
 from sb_resizegan.report_style import STYLE
 from sb_resizegan.utils.files import replacing
@@ -24,6 +28,7 @@ SHOWN_KEYS = (
     "iterations_per_epoch",
     "critic_steps",
     "batch_size",
+    "window_samples",
 )
 
 
@@ -104,6 +109,39 @@ def read_run(folder, name=None):
         raise ValueError(f"{folder}: expected the output folder of a training, but found none of its files")
     paths = {key: path for key, (path, _) in files.items()}
     return Run(name or folder.resolve().name, settings, rows, epoch, log=log, missing=missing, **paths)
+
+
+def runs_figure(folders, path):
+    """Spectrograms of real windows and of those of several trainings' last epochs, one above the other.
+
+    Arguments
+    ---------
+    folders : sequence of str or Path
+        Output folders of trainings on the same data; the real windows are the first one's.
+    path : str or Path
+        The picture.
+
+    Returns
+    -------
+    Path
+        The picture.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`read_run`; also if a training has left no sound.
+    """
+    folders = [Path(folder) for folder in folders]
+    runs = [read_run(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
+    sets = {}
+    for run, folder in zip(runs, folders, strict=True):
+        if run.real is None or run.generated is None:
+            raise ValueError(f"{folder}: expected sounds in samples/, but found none")
+        waveform, rate = soundfile.read(run.generated, dtype="float32")
+        sets.setdefault("real", torch.from_numpy(soundfile.read(run.real, dtype="float32")[0]))
+        sets[run.settings.get("upsampling", run.name)] = torch.from_numpy(waveform)
+    samples = int(runs[0].settings.get("window_samples", 2048))
+    return comparison_figure({name: sound.view(-1, samples) for name, sound in sets.items()}, path, rate)
 
 
 def write_report(folders, path, title="Windows of speech", figures=()):

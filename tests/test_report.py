@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
+from matplotlib import image
 from matplotlib.image import imread
 
 from sb_resizegan.charts import line_chart
@@ -201,6 +202,8 @@ def test_command_line(run, tmp_path):
     done = call(run)
     assert done.returncode == 0, done.stderr
     assert len(Page(run / "report.html").media("audio")) == 2
+    assert call(run, "--figure", tmp_path / "windows.png").returncode == 0
+    assert image.imread(tmp_path / "windows.png")[..., :3].std() > 0.05
     failed = call(run, tmp_path / "nowhere")
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: ") and "nowhere: no such folder" in failed.stderr
