@@ -1,0 +1,310 @@
+"""Wide-band PESQ of a batch, stage by stage (ITU-T P.862 with P.862.2, without Corrigendum 2)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sb_resizegan.metrics.pesq.aggregation import aggregate, mos_lqo, raw_score, weigh_by_level
+from sb_resizegan.metrics.pesq.alignment import Alignment, align
+from sb_resizegan.metrics.pesq.bad_intervals import (
+    BadIntervals,
+    Retimed,
+    find_bad_intervals,
+    realign,
+    second_pass,
+)
+from sb_resizegan.metrics.pesq.disturbance import dropped_frames, frame_disturbance
+from sb_resizegan.metrics.pesq.filters import wideband_filter
+from sb_resizegan.metrics.pesq.inputs import PesqStatus, prepare
+from sb_resizegan.metrics.pesq.layout import GUARD, SLOT, TAIL, to_device
+from sb_resizegan.metrics.pesq.level import level_align
+from sb_resizegan.metrics.pesq.perceptual import (
+    Region,
+    active_region,
+    audible_power,
+    band_powers,
+    compensate_filtering,
+    delayed_frames,
+    gain_ratio,
+    plain_frames,
+    smoothed_gain,
+)
+
+
+@dataclass
+class PesqDetails:
+    """All that PESQ finds out about a batch.
+
+    Arguments
+    ---------
+    mos_lqo : Tensor
+        Score on the P.862.2 scale; NaN where the pair was refused. (batch,).
+    raw : Tensor
+        Score before the mapping, at most 4.5, (batch,).
+    status : numpy.ndarray of int
+        A `PesqStatus` for each pair, (batch,).
+    alignment : Alignment
+        Delays and utterances.
+    region : Region
+        First and last frame that count.
+    first_symmetric, first_asymmetric : Tensor
+        Disturbances of each frame before the second alignment, (batch, frames).
+    symmetric, asymmetric : Tensor
+        The same after it, weighed by level and limited.
+    total_symmetric, total_asymmetric : Tensor
+        The totals that the raw score is made of, (batch,).
+    bad_intervals : BadIntervals
+        The intervals that were aligned again, and their delays.
+    """
+
+    mos_lqo: torch.Tensor
+    raw: torch.Tensor
+    status: np.ndarray
+    alignment: Alignment
+    region: Region
+    first_symmetric: torch.Tensor
+    first_asymmetric: torch.Tensor
+    symmetric: torch.Tensor
+    asymmetric: torch.Tensor
+    total_symmetric: torch.Tensor
+    total_asymmetric: torch.Tensor
+    bad_intervals: BadIntervals
+
+
+def first_pass(frames_reference, frames_degraded, inside, last, longest):
+    """The perceptual model over all frames (P.862, clauses 10.2.2 to 10.2.10).
+
+    It has no decision on the host and can be compiled with ``torch.compile``.
+
+    Arguments
+    ---------
+    frames_reference, frames_degraded : Tensor
+        (batch, frames, 512).
+    inside : Tensor
+        Frames of the degraded signal that count as sound, (batch, frames).
+    last : Tensor
+        Last frame of each pair, (batch,).
+    longest : Tensor
+        Samples of the longer signal of each pair, (batch,).
+
+    Returns
+    -------
+    symmetric, asymmetric : Tensor
+        (batch, frames).
+    reference : Tensor
+        Compensated band powers of the reference, (batch, frames, 48).
+    audible : Tensor
+        Their audible power, (batch, frames).
+
+    Example
+    -------
+    >>> frames = torch.randn(2, 7, 512)
+    >>> inside, last, longest = torch.ones(2, 7, dtype=torch.bool), torch.tensor([6, 6]), torch.tensor([8000, 8000])
+    >>> first_pass(frames, frames, inside, last, longest)[0].shape
+    torch.Size([2, 7])
+    """
+    reference, degraded = band_powers(frames_reference), band_powers(frames_degraded) * inside[..., None]
+    present = torch.arange(reference.shape[1], device=reference.device) <= last[:, None]
+    reference = compensate_filtering(reference, degraded, present, longest)
+    audible = audible_power(reference, 1.0)
+    ratio = gain_ratio(audible, degraded)
+    degraded = degraded * smoothed_gain(ratio, ratio[:, :1])[..., None]
+    return (*frame_disturbance(reference, degraded), reference, audible)
+
+
+def _slot_delays(utterances, slots):
+    """Delay of each slot: that of the last utterance in the list that begins at or before it (clause 10.1.8)."""
+    table = np.zeros((len(utterances), slots), dtype=np.int64)
+    for row, found in zip(table, utterances, strict=True):
+        for number, utterance in enumerate(found):
+            row[max(utterance.start, 0) if number else 0 :] = utterance.delay
+    return table
+
+
+def evaluate(pairs, time_alignment=True, perceptual=first_pass):
+    """All stages, from prepared pairs to the details.
+
+    Arguments
+    ---------
+    pairs : Pairs
+        From `prepare`.
+    time_alignment : bool
+        Whether to look for delays; without, all are zero and no reference is refused for lack of speech.
+    perceptual : callable
+        `first_pass`, or a compiled one.
+
+    Returns
+    -------
+    PesqDetails
+        Refused pairs have some finite score.
+
+    Example
+    -------
+    >>> from sb_resizegan.metrics.pesq.inputs import prepare
+    >>> evaluate(prepare(torch.randn(2, 8000), torch.randn(2, 8000)), time_alignment=False).raw.shape
+    torch.Size([2])
+    """
+    geometry, status = pairs.geometry, pairs.status
+    both = torch.cat([pairs.reference, pairs.degraded])
+    samples = np.concatenate([geometry.reference, geometry.degraded])
+    both = level_align(both, samples, np.concatenate([geometry.longest, geometry.longest]))
+    reference, degraded = wideband_filter(both, samples).chunk(2)
+
+    batch, width = reference.shape
+    frames = int(geometry.frames.max())
+    if time_alignment:
+        found = align(reference.detach(), degraded.detach(), geometry, status == PesqStatus.OK)
+        refused = np.array([not utterances for utterances in found.utterances])
+        status = np.where((status == PesqStatus.OK) & refused, PesqStatus.NO_UTTERANCES, status)
+    else:
+        found = Alignment(
+            np.zeros(batch, dtype=np.int64), [[] for _ in range(batch)], [[] for _ in range(batch)]
+        )
+    delays = _slot_delays(found.utterances, (width + 2 * GUARD + TAIL) // SLOT + 1)
+    slot_delay = to_device(delays, both.device)
+    longest = to_device(geometry.longest, both.device)
+
+    region = active_region(reference, longest)
+    frames_reference = plain_frames(reference, frames)
+    buffer = torch.nn.functional.pad(degraded, (GUARD, GUARD + TAIL))
+    limit = longest + 2 * GUARD + TAIL
+    if delays.any():
+        first = GUARD // SLOT
+        frames_degraded, inside = delayed_frames(buffer, slot_delay[:, first::4][:, :frames], limit)
+    else:
+        frames_degraded = plain_frames(degraded, frames)
+        inside = torch.ones(batch, frames, dtype=torch.bool, device=both.device)
+    symmetric, asymmetric, powers, audible = perceptual(
+        frames_reference, frames_degraded, inside, region.last, longest
+    )
+    first_symmetric, first_asymmetric = symmetric, asymmetric
+
+    dropped = np.array([dropped_frames(utterances, frames) for utterances in found.utterances])
+    if dropped.any():
+        frame = torch.arange(frames, device=both.device)
+        kept = ~to_device(dropped, both.device) | (frame >= region.last[:, None])
+        symmetric, asymmetric = symmetric * kept, asymmetric * kept
+    item, start, end = find_bad_intervals(symmetric, region.last)
+    intervals = BadIntervals(item, start, end, slot_delay.new_zeros(len(item)))
+    if len(item):
+        retimed = Retimed(buffer, slot_delay, longest)
+        guarded = torch.nn.functional.pad(reference, (GUARD, GUARD + TAIL))
+        intervals.delay = realign(guarded, retimed, item, start, end)
+        symmetric, asymmetric = second_pass(symmetric, asymmetric, powers, audible, retimed, intervals)
+
+    symmetric, asymmetric = weigh_by_level(symmetric, audible), weigh_by_level(asymmetric, audible)
+    totals = [aggregate(values, region, longest) for values in (symmetric, asymmetric)]
+    raw = raw_score(*totals)
+    return PesqDetails(
+        mos_lqo(raw),
+        raw,
+        status,
+        found,
+        region,
+        first_symmetric,
+        first_asymmetric,
+        symmetric,
+        asymmetric,
+        *totals,
+        intervals,
+    )
+
+
+@torch.no_grad()
+def pesq_details(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=None):
+    """Wide-band PESQ with all intermediate values: delays, utterances, disturbances, bad intervals.
+
+    Arguments
+    ---------
+    reference, degraded, sample_rate, lengths, degraded_lengths
+        See `pesq`.
+
+    Returns
+    -------
+    PesqDetails
+
+    Example
+    -------
+    >>> noise = torch.randn(2, 16000)
+    >>> details = pesq_details(noise, noise)
+    >>> details.symmetric.shape, details.status
+    (torch.Size([2, 82]), array([0, 0]))
+    """
+    pairs = prepare(reference, degraded, sample_rate, lengths, degraded_lengths)
+    details = evaluate(pairs)
+    refused = to_device(details.status != PesqStatus.OK, details.raw.device)
+    details.raw = details.raw.masked_fill(refused, torch.nan)
+    details.mos_lqo = details.mos_lqo.masked_fill(refused, torch.nan)
+    return details
+
+
+def pesq_raw(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=None):
+    """Raw wide-band PESQ score, before the mapping to MOS-LQO.
+
+    Arguments
+    ---------
+    reference, degraded, sample_rate, lengths, degraded_lengths
+        See `pesq`.
+
+    Returns
+    -------
+    Tensor
+        At most 4.5; NaN where the pair was refused. (batch,).
+
+    Example
+    -------
+    >>> noise = torch.randn(16000)
+    >>> pesq_raw(noise, noise)
+    tensor([4.5000])
+    """
+    return pesq_details(reference, degraded, sample_rate, lengths, degraded_lengths).raw
+
+
+def pesq(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=None):
+    """Wide-band PESQ (ITU-T P.862.2 MOS-LQO, without Corrigendum 2 of P.862) of a batch.
+
+    Agrees with the ``pesq`` package 0.0.4 in mode ``wb``; see ``docs/pesq.md`` for how closely. Runs on the device
+    of the signals, in float32, or in float64 if they are.
+
+    A refused pair scores NaN and leaves the others alone; `pesq_details` says why (`PesqStatus`). As in the published
+    model: under a quarter of a second, silence, NaN or infinity, or no speech in the reference. Of a reference
+    with more than 50 stretches of speech, which the published model leaves undefined, the first 50 are used.
+
+    Where rounding decides in the published model itself, no other program gives the same score: digital silence of the
+    degraded signal under half a second or more of speech, an impulse or a constant as either signal. Such pairs
+    can differ by some hundredths, seldom a tenth.
+
+    Arguments
+    ---------
+    reference : Tensor
+        Clean speech at 16 kHz, (batch, time) or (time,). The scale does not matter.
+    degraded : Tensor
+        Speech to be scored, the same shape; its time may differ.
+    sample_rate : int
+        16000; signals at other rates must be resampled first.
+    lengths : Tensor, optional
+        Relative lengths, 0 to 1, float, (batch,): a signal has ``round(lengths * time)`` samples. All of it by
+        default.
+    degraded_lengths : Tensor, optional
+        The same for the degraded signals, relative to their own time, if they differ from ``lengths``.
+
+    Returns
+    -------
+    Tensor
+        MOS-LQO, 1.0 to 4.644; NaN where the pair was refused. (batch,).
+
+    Raises
+    ------
+    TypeError
+        If a signal is not a real tensor, or lengths are not floating point.
+    ValueError
+        If the sampling rate is not 16000, shapes do not match, or a relative length is not from 0 to 1.
+
+    Example
+    -------
+    >>> noise = torch.randn(2, 16000)
+    >>> pesq(noise, noise, lengths=torch.tensor([1.0, 0.1]))
+    tensor([4.6439,    nan])
+    """
+    return pesq_details(reference, degraded, sample_rate, lengths, degraded_lengths).mos_lqo
