@@ -1,0 +1,282 @@
+"""Training windows: short pieces of active speech, the same ones for the same seed and number."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import torch
+from speechbrain.dataio.dataio import load_data_json
+from speechbrain.utils.logger import get_logger
+from tqdm import tqdm
+
+from sb_resizegan.dataio.activity import active_regions, level_gain
+from sb_resizegan.dataio.audio import check_lowpass, low_pass, read_mono, resample
+from sb_resizegan.dataio.files import file_lock, write_json
+
+__all__ = ["SpeechWindows"]
+
+logger = get_logger(__name__)
+
+PEAK = 0.95
+# Changes whenever the same files and options would give other samples.
+FORMAT = 1
+TRAINING, FIXED = 0, 1
+
+
+class SpeechWindows:
+    """Windows of active speech from the recordings of a manifest.
+
+    Every recording is mixed down, resampled, low-passed as a whole (windows have no filter edges), searched
+    for active speech (``active_regions``, on what is left of it after the low-pass) and scaled so that its
+    active speech has the RMS ``level_db``, or less where a sample would exceed 0.95: a generator that ends in
+    tanh can reach it. The stretches of active speech are kept, in memory or, where that would take more than
+    ``max_memory_gb``, in a file that all processes map.
+
+    Windows lie wholly in one stretch each; every possible first sample is equally likely. Which ones batch
+    ``n`` holds depends on the manifest, the seed and ``n`` alone, by a counter-based generator (Philox): a
+    resumed run needs no more than the next ``n``, loader workers change nothing, and ``world_size``
+    processes share out one joint batch.
+
+    Arguments
+    ---------
+    manifest_json : str or Path
+        From ``prepare_speech``.
+    window_samples : int
+        Samples of a window.
+    sample_rate : int
+        In Hz, of the windows.
+    lowpass_hz : float or None
+        Cut-off of the zero-phase low-pass in Hz; None keeps the full band.
+    data_root : str or Path, optional
+        Stands for ``{data_root}`` in the manifest's paths.
+    level_db : float
+        Level of active speech, RMS in dB relative to full scale.
+    max_memory_gb : float
+        Limit in GB (1e9 bytes) for holding the speech in memory. As float32, an hour takes 0.23 GB at 16 kHz.
+    cache_folder : str or Path, optional
+        Where the file goes if there is one; the manifest's folder by default.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or if no recording is as long as a window.
+    UnusableAudioError
+        If a recording cannot be read or holds NaN or Inf; its name is in the message.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> from sb_resizegan.dataio.manifest import prepare_speech
+    >>> folder = getfixture("tmp_path")
+    >>> for name in ("a.wav", "b.wav"):
+    ...     soundfile.write(folder / name, 0.1 * np.sin(np.arange(16000)), 16000)
+    >>> _ = prepare_speech(folder, folder / "manifests")
+    >>> windows = SpeechWindows(folder / "manifests" / "train.json", lowpass_hz=None, data_root=folder)
+    >>> windows.batch(0, batch_size=8, seed=1).shape
+    torch.Size([8, 2048])
+    """
+
+    def __init__(
+        self,
+        manifest_json,
+        window_samples=2048,
+        sample_rate=16000,
+        lowpass_hz=1500.0,
+        data_root=None,
+        level_db=-20.0,
+        max_memory_gb=2.0,
+        cache_folder=None,
+    ):
+        _check_count("window_samples", window_samples)
+        _check_count("sample_rate", sample_rate)
+        check_lowpass(lowpass_hz, sample_rate)
+        if not level_db <= 0:
+            raise ValueError(f"level_db: expected at most 0 dB of full scale, but got {level_db!r}")
+        if not max_memory_gb >= 0:
+            raise ValueError(f"max_memory_gb: expected a number of at least 0, but got {max_memory_gb!r}")
+        self.window_samples = window_samples
+        self.sample_rate = sample_rate
+        self.lowpass_hz = lowpass_hz
+        self.level_db = level_db
+        self.manifest_json = Path(manifest_json)
+        recordings = self._load_manifest(data_root)
+        size_gb = 4e-9 * sample_rate * sum(recording["length"] for recording in recordings.values())
+        if size_gb <= max_memory_gb:
+            self._audio_path = None
+            pieces = list(self._active_pieces(recordings))
+            self._check_any(pieces)
+            self._audio = np.concatenate(pieces)
+            lengths = [len(piece) for piece in pieces]
+        else:
+            folder = self.manifest_json.parent if cache_folder is None else Path(cache_folder)
+            self._audio_path, self._audio, lengths = self._build_file(recordings, folder, size_gb)
+        lengths = np.asarray(lengths, dtype=np.int64)
+        # Window number k of all begins in the stretch whose share of the numbers holds k.
+        self._last_number = np.cumsum(lengths - window_samples + 1)
+        self._stretch_start = np.cumsum(lengths) - lengths
+        logger.info(
+            "%s: %.1f minutes of active speech of %d files, %d possible windows",
+            self.manifest_json.name,
+            len(self._audio) / sample_rate / 60,
+            len(recordings),
+            self.number_of_windows,
+        )
+
+    @property
+    def number_of_windows(self):
+        """How many different windows there are: one for every possible first sample."""
+        return int(self._last_number[-1])
+
+    def batch(self, n, batch_size, seed, rank=0, world_size=1):
+        """Batch number ``n`` of the training stream.
+
+        Arguments
+        ---------
+        n : int
+            Number of the batch, from 0.
+        batch_size : int
+            Windows for one process.
+        seed : int
+            At least 0 and below 2 ** 64.
+        rank, world_size : int
+            This process gets rows ``rank * batch_size`` up to ``(rank + 1) * batch_size`` of the joint batch
+            of ``world_size * batch_size``.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(batch_size, window_samples)``, float32, magnitude at most 0.95.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+        """
+        _check_count("batch_size", batch_size)
+        _check_count("world_size", world_size)
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank: expected 0 to {world_size - 1} (world_size - 1), but got {rank!r}")
+        numbers = self._draw(n, batch_size * world_size, seed, TRAINING)
+        return self._cut(numbers[rank * batch_size : (rank + 1) * batch_size])
+
+    def fixed(self, count, seed):
+        """Windows that are the same at each call, for validation or as a sample of real speech.
+
+        Arguments
+        ---------
+        count : int
+            How many; with fewer asked for, the first of them come.
+        seed : int
+            At least 0 and below 2 ** 64. No training batch is drawn from the same random numbers.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(count, window_samples)``, float32.
+        """
+        _check_count("count", count)
+        return self._cut(self._draw(0, count, seed, FIXED))
+
+    def _draw(self, n, count, seed, purpose):
+        for key, number in (("n", n), ("seed", seed)):
+            if not (isinstance(number, Integral) and 0 <= number < 2**64):
+                raise ValueError(f"{key}: expected a whole number from 0 to 2**64 - 1, but got {number!r}")
+        # The raw numbers of Philox are the same in every release of numpy; those of Generator need not be.
+        philox = np.random.Philox(
+            key=np.array([seed, n], dtype=np.uint64), counter=np.array([0, 0, 0, purpose], dtype=np.uint64)
+        )
+        uniform = (philox.random_raw(count) >> np.uint64(11)) * 2.0**-53
+        return (uniform * self.number_of_windows).astype(np.int64)
+
+    def _cut(self, numbers):
+        stretches = np.searchsorted(self._last_number, numbers, side="right")
+        # Each stretch before costs window_samples - 1 first samples.
+        starts = numbers + stretches * (self.window_samples - 1)
+        return torch.from_numpy(
+            np.stack([self._audio[start : start + self.window_samples] for start in starts])
+        )
+
+    def _load_manifest(self, data_root):
+        replacements = {} if data_root is None else {"data_root": str(Path(data_root).absolute())}
+        try:
+            recordings = load_data_json(self.manifest_json, replacements)
+        except KeyError as error:
+            raise ValueError(
+                f"data_root: {self.manifest_json} needs {{{error.args[0]}}}, which was not given"
+            ) from error
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.manifest_json} is not a json manifest: {error}") from error
+        if not recordings:
+            raise ValueError(f"{self.manifest_json}: expected at least one recording, but it lists none")
+        return recordings
+
+    def _active_pieces(self, recordings) -> Iterator[np.ndarray]:
+        """Yields the stretches of active speech of all recordings in the manifest's order."""
+        for recording in tqdm(recordings.values(), desc=f"Loading {self.manifest_json.stem}", delay=2):
+            waveform, rate = read_mono(recording["wav"])
+            waveform = low_pass(resample(waveform, rate, self.sample_rate), self.sample_rate, self.lowpass_hz)
+            regions = active_regions(waveform, self.sample_rate, self.window_samples)
+            if len(regions) == 0:
+                logger.info("No window of speech in %s", ascii(recording["wav"]))
+                continue
+            gain = level_gain(waveform, regions, self.level_db, PEAK)
+            for start, end in regions:
+                yield (gain * waveform[start:end]).astype(np.float32)
+
+    def _check_any(self, pieces):
+        if len(pieces) == 0:
+            raise ValueError(
+                f"{self.manifest_json}: expected recordings with at least one window of {self.window_samples} "
+                f"samples of speech at {self.sample_rate} Hz, but there is none"
+            )
+
+    def _build_file(self, recordings, folder, size_gb):
+        """Writes the active speech to a file, unless it is there; returns its path, samples, lengths."""
+        name = f"windows-{self.manifest_json.stem}"
+        stem = f"{name}-{self._fingerprint(recordings)}"
+        audio_path, index_path = folder / f"{stem}.f32", folder / f"{stem}.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        with file_lock(folder / f".{name}.lock"):
+            if not index_path.is_file():
+                for old in folder.glob(f"{name}-{'[0-9a-f]' * 16}.*"):
+                    old.unlink()
+                logger.info("Writing up to %.1f GB of processed speech to %s", size_gb, audio_path)
+                lengths = []
+                with open(audio_path, "wb") as stream:
+                    for piece in self._active_pieces(recordings):
+                        piece.tofile(stream)
+                        lengths.append(len(piece))
+                self._check_any(lengths)
+                # The index comes last: with it, the samples are whole.
+                write_json(index_path, lengths)
+            lengths = json.loads(index_path.read_text(encoding="utf-8"))
+            return audio_path, _map_file(audio_path), lengths
+
+    def _fingerprint(self, recordings):
+        options = [FORMAT, self.window_samples, self.sample_rate, self.lowpass_hz, self.level_db]
+        digest = hashlib.sha256(json.dumps(options).encode())
+        for recording in recordings.values():
+            status = Path(recording["wav"]).stat()
+            digest.update(f"{recording['wav']!a} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def __getstate__(self):
+        # A mapped file goes to a spawned worker by name, not by content.
+        return {**self.__dict__, "_audio": self._audio if self._audio_path is None else None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if self._audio is None:
+            self._audio = _map_file(self._audio_path)
+
+
+def _map_file(path):
+    return np.memmap(path, dtype=np.float32, mode="r")
+
+
+def _check_count(key, number):
+    if not (isinstance(number, Integral) and number >= 1):
+        raise ValueError(f"{key}: expected a whole number of at least 1, but got {number!r}")
