@@ -1,5 +1,7 @@
 """Disturbance of each frame, symmetric and asymmetric (P.862, clauses 10.2.8 to 10.2.10)."""
 
+from itertools import pairwise
+
 import torch
 
 from sb_resizegan.metrics.pesq.layout import GUARD_SLOTS, HOP, SLOT, quotient
@@ -88,7 +90,7 @@ def dropped_frames(utterances, frames):
     [31, 32, 33, 34]
     """
     out = [False] * frames
-    for before, after in zip(utterances[:-1], utterances[1:], strict=True):
+    for before, after in pairwise(utterances):
         jump = after.delay - before.delay
         if jump < DROPPED_JUMP:
             first = min(

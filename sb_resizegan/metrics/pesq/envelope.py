@@ -7,8 +7,8 @@ import torch
 
 from sb_resizegan.metrics.pesq.layout import SLOT, quotient, to_device
 
-# The published model keeps its 1024-point analysis window in memory that the correlation of envelopes overwrites
-# from this entry on. Long utterances are therefore split with a window that is partly a correlation.
+# The published model keeps its analysis window in memory that the correlation of envelopes overwrites from this
+# entry on. Long utterances are therefore split with a window that is partly a correlation.
 OVERWRITTEN_FROM = 3078
 WINDOW = 1024
 
@@ -50,7 +50,8 @@ class EnvelopeRanges:
 
         Example
         -------
-        >>> ranges = EnvelopeRanges.around(*(np.array([v]) for v in (0, 10, 90, -1280)), np.array([75]))
+        >>> stretch = (np.array([v]) for v in (0, 10, 90, -1280))
+        >>> ranges = EnvelopeRanges.around(*stretch, np.array([75]))
         >>> ranges.start_reference, ranges.start_degraded, ranges.count_reference, ranges.count_degraded
         (array([20]), array([0]), array([70]), array([70]))
         """
@@ -128,7 +129,7 @@ def envelope_lags(reference, degraded, ranges, chunk=1 << 20):
             a = _rows(reference, item, start_r, count_r, int(size) // 2)
             c = _rows(degraded, item, start_d, count_d, int(size) // 2)
             spectrum = torch.fft.rfft(a, n=int(size)).conj() * torch.fft.rfft(c, n=int(size))
-            # Turning every second bin puts lag 0 in the middle, so the first maximum is that of the lowest lag.
+            # With every second bin turned, lag 0 is in the middle and the first maximum has the lowest lag.
             spectrum[:, 1::2] *= -1
             correlation = torch.fft.irfft(spectrum, n=int(size))
             height, where = correlation.max(-1)

@@ -1,4 +1,4 @@
-"""Input filters: wide-band input (P.862.2) and alignment (P.862, clause 10.1.2), and the taper before each."""
+"""Input filters: wide-band input (P.862.2), alignment (P.862, clause 10.1.2), and the taper before each."""
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ def causal_filter(signal, response):
 
     Example
     -------
-    >>> causal_filter(torch.eye(1, 5), torch.tensor([1.0, 2.0]))
+    >>> causal_filter(torch.eye(1, 5), torch.tensor([1.0, 2.0])).abs().round(decimals=4)
     tensor([[1., 2., 0., 0., 0.]])
     """
     hop = BLOCK - len(response) + 1

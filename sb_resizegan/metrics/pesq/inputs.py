@@ -64,7 +64,7 @@ def _relative(lengths, name, signal):
     if not isinstance(lengths, torch.Tensor) or not lengths.is_floating_point():
         kind = lengths.dtype if isinstance(lengths, torch.Tensor) else type(lengths).__name__
         raise TypeError(
-            f"{name}: expected a float tensor of relative lengths (1.0 is the longest of the batch), but got {kind}"
+            f"{name}: expected a float tensor of relative lengths, where 1.0 is the longest, but got {kind}"
         )
     if lengths.shape != (signal.shape[0],):
         raise ValueError(f"{name}: expected shape ({signal.shape[0]},), but got {tuple(lengths.shape)}")

@@ -88,7 +88,8 @@ def quotient(a, b):
 def frame_rows(signal, size):
     """All windows of a batch of signals, one for each sample, as a view without copies.
 
-    Row ``b * time + t`` holds ``signal[b, t : t + size]``; callers must not ask for windows beyond a signal's end.
+    Row ``b * time + t`` holds ``signal[b, t : t + size]``; callers must not ask for windows beyond a
+    signal's end.
 
     Arguments
     ---------

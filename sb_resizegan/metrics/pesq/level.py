@@ -43,8 +43,8 @@ def band_pass_gain(size, device, dtype):
 def band_power(signal, samples, divisor):
     """Mean power of each signal behind the level filter, 350 to 3250 Hz.
 
-    The filter is circular over the power of two that holds the signal and 320 ms of silence, so signals are grouped
-    by that size.
+    The filter is circular over the power of two that holds the signal and 320 ms of silence, so signals are
+    grouped by that size.
 
     Arguments
     ---------

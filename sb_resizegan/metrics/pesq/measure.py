@@ -100,8 +100,8 @@ def first_pass(frames_reference, frames_degraded, inside, last, longest):
     Example
     -------
     >>> frames = torch.randn(2, 7, 512)
-    >>> inside, last, longest = torch.ones(2, 7, dtype=torch.bool), torch.tensor([6, 6]), torch.tensor([8000, 8000])
-    >>> first_pass(frames, frames, inside, last, longest)[0].shape
+    >>> inside, last = torch.ones(2, 7, dtype=torch.bool), torch.tensor([6, 6])
+    >>> first_pass(frames, frames, inside, last, torch.tensor([8000, 8000]))[0].shape
     torch.Size([2, 7])
     """
     reference, degraded = band_powers(frames_reference), band_powers(frames_degraded) * inside[..., None]
@@ -114,7 +114,7 @@ def first_pass(frames_reference, frames_degraded, inside, last, longest):
 
 
 def _slot_delays(utterances, slots):
-    """Delay of each slot: that of the last utterance in the list that begins at or before it (clause 10.1.8)."""
+    """Delay of each slot: that of the last utterance in the list that begins at or before it."""
     table = np.zeros((len(utterances), slots), dtype=np.int64)
     for row, found in zip(table, utterances, strict=True):
         for number, utterance in enumerate(found):
@@ -264,16 +264,17 @@ def pesq_raw(reference, degraded, sample_rate=16000, lengths=None, degraded_leng
 def pesq(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=None):
     """Wide-band PESQ (ITU-T P.862.2 MOS-LQO, without Corrigendum 2 of P.862) of a batch.
 
-    Agrees with the ``pesq`` package 0.0.4 in mode ``wb``; see ``docs/pesq.md`` for how closely. Runs on the device
-    of the signals, in float32, or in float64 if they are.
+    Agrees with the ``pesq`` package 0.0.4 in mode ``wb``; see ``docs/pesq.md`` for how closely. Runs on the
+    device of the signals, in float32, or in float64 if they are.
 
-    A refused pair scores NaN and leaves the others alone; `pesq_details` says why (`PesqStatus`). As in the published
-    model: under a quarter of a second, silence, NaN or infinity, or no speech in the reference. Of a reference
-    with more than 50 stretches of speech, which the published model leaves undefined, the first 50 are used.
+    A refused pair scores NaN and leaves the others alone; `pesq_details` says why (`PesqStatus`). As in the
+    published model: under a quarter of a second, silence, NaN or infinity, or no speech in the reference.
+    Of a reference with more than 50 stretches of speech, which the published model leaves undefined, the
+    first 50 are used.
 
-    Where rounding decides in the published model itself, no other program gives the same score: digital silence of the
-    degraded signal under half a second or more of speech, an impulse or a constant as either signal. Such pairs
-    can differ by some hundredths, seldom a tenth.
+    Where rounding decides in the published model itself, no other program gives the same score: digital
+    silence of the degraded signal under half a second or more of speech, an impulse or a constant as either
+    signal. Such pairs can differ by some hundredths, seldom a tenth.
 
     Arguments
     ---------
@@ -284,8 +285,8 @@ def pesq(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=
     sample_rate : int
         16000; signals at other rates must be resampled first.
     lengths : Tensor, optional
-        Relative lengths, 0 to 1, float, (batch,): a signal has ``round(lengths * time)`` samples. All of it by
-        default.
+        Relative lengths, 0 to 1, float, (batch,): a signal has ``round(lengths * time)`` samples. All of it
+        by default.
     degraded_lengths : Tensor, optional
         The same for the degraded signals, relative to their own time, if they differ from ``lengths``.
 

@@ -1,4 +1,4 @@
-"""Perceptual model: spectra, compensation of filtering and gain, loudness (P.862, clauses 10.2.1 to 10.2.7)."""
+"""Perceptual model: spectra, compensation of filter and gain, loudness (P.862, clauses 10.2.1 to 10.2.7)."""
 
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ def active_region(reference, longest):
     padded = torch.nn.functional.pad(reference.abs(), (0, 4))
     loud = torch.nn.functional.avg_pool1d(padded, 5, 1) >= SPEECH_EDGE / 5
     position = torch.arange(loud.shape[1], device=loud.device)
-    # Steps from the first window of five samples to the loud one, forwards from the start, backwards from the tail.
+    # Steps to the nearest loud window of five samples, forwards from the start, backwards from the tail.
     forward = torch.where(loud, position, loud.shape[1]).amin(1)
     backward = longest + TAIL - 5 - torch.where(loud, position, -1).amax(1)
     skip_start = torch.where(loud.any(1), torch.minimum(forward, limit), limit)
@@ -134,7 +134,7 @@ def delayed_frames(buffer, delay, limit):
     Example
     -------
     >>> buffer = torch.arange(9000.0)[None]
-    >>> frames, inside = delayed_frames(buffer, torch.tensor([[3, -5000]]), torch.tensor([9000]))
+    >>> frames, inside = delayed_frames(buffer, torch.tensor([[3, -5500]]), torch.tensor([9000]))
     >>> frames[0, 0, 0], inside
     (tensor(4803.), tensor([[ True, False]]))
     """
@@ -196,7 +196,7 @@ def compensate_filtering(reference, degraded, present, longest):
     >>> loud = torch.full((1, 50, 48), 1e7)
     >>> present, longest = torch.ones(1, 50, dtype=torch.bool), torch.tensor([50 * 256 + 256 - 5120])
     >>> compensate_filtering(loud, loud / 4, present, longest)[0, 0, 40]
-    tensor(2500070.)
+    tensor(2500749.7500)
     """
     frames = (torch.div(longest + TAIL, HOP, rounding_mode="floor") - 1).to(reference.dtype)
     counted = (present & (audible_power(reference, 100.0) >= LOUD_FRAME))[..., None]

@@ -1,11 +1,13 @@
 """Splitting of utterances inside which the delay changes (P.862, clause 10.1.7).
 
-An utterance's fate depends on its own range and delay and on the signals alone, so all undecided ones of all pairs
-are treated in the same round. Only the limit of 50 utterances of a pair depends on the order: each utterance
-becomes a tree of halves, read at the end in the order in which the published model would have gone through it.
+An utterance's fate depends on its own range and delay and on the signals alone, so all undecided ones of
+all pairs are treated in the same round. Only the limit of 50 utterances of a pair depends on the order:
+each utterance becomes a tree of halves, read at the end in the order in which the published model would
+have gone through it.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -80,7 +82,8 @@ class SpeechBounds:
 def _grouped_runs(node, lag, count, ascending):
     """Orders the breakpoints so that each one's frames go on from those of the breakpoint before it.
 
-    Breakpoints of one utterance with the same envelope delay look at the same frames, only more or fewer of them.
+    Breakpoints of one utterance with the same envelope delay look at the same frames, only more or fewer of
+    them.
 
     Returns their order, the frames each one has beyond its predecessor's, those it shares, and its rank.
     """
@@ -98,7 +101,7 @@ def _accumulate(histograms, rank, device):
     by_rank = np.argsort(rank, kind="stable")
     starts = np.searchsorted(rank[by_rank], np.arange(rank.max() + 2))
     index = to_device(by_rank, device)
-    for first, last in zip(starts[1:-1], starts[2:], strict=True):
+    for first, last in pairwise(starts[1:]):
         rows = index[first:last]
         histograms.index_add_(0, rows, histograms.index_select(0, rows - 1))
     return histograms

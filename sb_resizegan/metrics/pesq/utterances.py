@@ -1,4 +1,4 @@
-"""Utterances: their sections of speech and the ranges they stand for (P.862, clause 10.1.6). Host bookkeeping."""
+"""Utterances: sections of speech and the ranges they stand for (P.862, clause 10.1.6). Host bookkeeping."""
 
 from dataclasses import dataclass
 
