@@ -54,7 +54,7 @@ def aggregate(disturbance, region, longest):
     >>> from sb_resizegan.metrics.pesq.perceptual import Region
     >>> region = Region(torch.tensor([0]), torch.tensor([199]))
     >>> aggregate(torch.ones(1, 200), region, torch.tensor([51200])).round(decimals=2)
-    tensor([0.99])
+    tensor([0.9900])
     """
     batch, frames = disturbance.shape
     groups = -(-frames // GROUP_HOP)
@@ -112,6 +112,6 @@ def mos_lqo(raw):
     Example
     -------
     >>> mos_lqo(torch.tensor([4.5, 1.0]))
-    tensor([4.6439, 1.3152])
+    tensor([4.6439, 1.3151])
     """
     return 0.999 + 4.0 / (1.0 + torch.exp(-1.3669 * raw + 3.8224))

@@ -8,7 +8,7 @@ import torch
 from sb_resizegan.metrics.pesq.envelope import EnvelopeRanges, envelope_lags
 from sb_resizegan.metrics.pesq.filters import alignment_filter
 from sb_resizegan.metrics.pesq.fine_delay import HOP, WINDOW, FrameRuns, delay_histograms, read_delay
-from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, to_host
+from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, row_chunks, to_host
 from sb_resizegan.metrics.pesq.splitting import Splitter
 from sb_resizegan.metrics.pesq.tables import tables
 from sb_resizegan.metrics.pesq.utterances import Utterance, find_sections, utterance_ranges
@@ -36,12 +36,19 @@ class Alignment:
 
 def _chunk(device):
     """Frames in one batch of transforms: what the cache holds on a CPU, what keeps a GPU busy."""
-    return 512 if device.type == "cpu" else 16384
+    return 256 if device.type == "cpu" else 16384
 
 
-def _buffers(signal, length):
-    """Signals with the guard before them."""
-    return torch.nn.functional.pad(signal, (GUARD, length - GUARD - signal.shape[1]))
+def _alignment_signals(signals, samples, slots):
+    """Filtered signals in buffers, and the energies of their slots."""
+    buffers, energies = [], []
+    for rows in row_chunks(signals):
+        width = int(samples[rows].max())
+        filtered = alignment_filter(signals[rows, :width], samples[rows], samples[rows] + 2 * GUARD)
+        energies.append(slot_energies(filtered, slots))
+        beyond = signals.shape[1] - width + GUARD + WINDOW
+        buffers.append(torch.nn.functional.pad(filtered, (GUARD, beyond)))
+    return torch.cat(buffers), torch.cat(energies)
 
 
 def _fine_delays(buffers, item, start, end, coarse, geometry, window):
@@ -59,13 +66,13 @@ def _fine_delays(buffers, item, start, end, coarse, geometry, window):
 
 
 @torch.no_grad()
-def align(reference, degraded, geometry, valid):
+def align(signals, geometry, valid):
     """Finds the utterances of each reference and their delays.
 
     Arguments
     ---------
-    reference, degraded : Tensor
-        Level-aligned, wide-band filtered signals, (batch, time).
+    signals : Tensor
+        Level-aligned, wide-band filtered references, then degraded signals, (2 batch, time).
     geometry : Geometry
         Lengths of the pairs.
     valid : numpy.ndarray of bool
@@ -81,19 +88,18 @@ def align(reference, degraded, geometry, valid):
     >>> burst = torch.zeros(1, 24000)
     >>> burst[:, 4000:20000] = 1e3 * torch.randn(1, 16000)
     >>> pair = Geometry(np.array([24000]), np.array([24000]))
-    >>> found = align(burst, burst.roll(100, 1), pair, np.array([True]))
+    >>> found = align(torch.cat([burst, burst.roll(100, 1)]), pair, np.array([True]))
     >>> [utterance.delay for utterance in found.utterances[0]]
     [100]
     """
-    batch = len(reference)
-    filtered = (
-        alignment_filter(reference, geometry.reference, geometry.padded_reference),
-        alignment_filter(degraded, geometry.degraded, geometry.padded_degraded),
-    )
+    batch = len(signals) // 2
     slots = np.concatenate([geometry.slots_reference, geometry.slots_degraded])
-    (energy,) = to_host(torch.cat([slot_energies(signal, int(slots.max())) for signal in filtered]))
+    samples = np.concatenate([geometry.reference, geometry.degraded])
+    buffers, energy = _alignment_signals(signals, samples, int(slots.max()))
+    buffers = buffers.chunk(2)
+    (energy,) = to_host(energy)
     activity, envelope = voice_activity(energy, slots)
-    envelopes = torch.from_numpy(envelope).to(reference.device, reference.dtype)
+    envelopes = torch.from_numpy(envelope).to(signals.device, signals.dtype)
     envelopes = (envelopes[:batch].contiguous(), envelopes[batch:].contiguous())
     speech = np.where(valid[:, None], activity[:batch], 0.0)
 
@@ -110,9 +116,7 @@ def align(reference, degraded, geometry, valid):
     ranges = EnvelopeRanges.around(item, search_start, search_end, file_delay[item], geometry.slots_degraded)
     coarse = file_delay[item] + SLOT * to_host(envelope_lags(*envelopes, ranges)[0])[0]
 
-    window = tables(reference.device, reference.dtype).hann1024
-    length = 2 * GUARD + WINDOW + max(signal.shape[1] for signal in filtered)
-    buffers = tuple(_buffers(signal, length) for signal in filtered)
+    window = tables(signals.device, signals.dtype).hann1024
     delay, confidence = _fine_delays(buffers, item, search_start, search_end, coarse, geometry, window)
     for pair in np.unique(item):
         own = np.flatnonzero(item == pair)

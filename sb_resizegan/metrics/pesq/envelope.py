@@ -7,8 +7,8 @@ import torch
 
 from sb_resizegan.metrics.pesq.layout import SLOT, quotient, to_device
 
-# The published model keeps its analysis window in memory that the correlation of envelopes overwrites from this
-# entry on. Long utterances are therefore split with a window that is partly a correlation.
+# The published model keeps its analysis window in memory that the correlation of envelopes overwrites
+# from this entry on. Long utterances are therefore split with a window that is partly a correlation.
 OVERWRITTEN_FROM = 3078
 WINDOW = 1024
 
@@ -128,7 +128,7 @@ def envelope_lags(reference, degraded, ranges, chunk=1 << 20):
             index, item, start_r, count_r, start_d, count_d = to_device(np.stack([jobs, *fields]), device)
             a = _rows(reference, item, start_r, count_r, int(size) // 2)
             c = _rows(degraded, item, start_d, count_d, int(size) // 2)
-            spectrum = torch.fft.rfft(a, n=int(size)).conj() * torch.fft.rfft(c, n=int(size))
+            spectrum = torch.fft.rfft(a, n=int(size)).conj_physical_().mul_(torch.fft.rfft(c, n=int(size)))
             # With every second bin turned, lag 0 is in the middle and the first maximum has the lowest lag.
             spectrum[:, 1::2] *= -1
             correlation = torch.fft.irfft(spectrum, n=int(size))

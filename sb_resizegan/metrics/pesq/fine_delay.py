@@ -39,9 +39,9 @@ class FrameRuns:
 
 def _histograms(reference, degraded, start_reference, start_degraded, offsets, window):
     """Sums of the marked bins over consecutive frames."""
-    frames_r = reference.index_select(0, start_reference) * window
-    frames_d = degraded.index_select(0, start_degraded) * window
-    spectrum = torch.fft.rfft(frames_r).conj() * torch.fft.rfft(frames_d)
+    frames_r = reference.index_select(0, start_reference).mul_(window)
+    frames_d = degraded.index_select(0, start_degraded).mul_(window)
+    spectrum = torch.fft.rfft(frames_r).conj_physical_().mul_(torch.fft.rfft(frames_d))
     correlation = torch.fft.irfft(spectrum, n=WINDOW).abs_()
     limit = 0.99 * correlation.amax(-1, keepdim=True)
     marks = correlation.gt_(limit)
@@ -51,7 +51,7 @@ def _histograms(reference, degraded, start_reference, start_degraded, offsets, w
     )
 
 
-def delay_histograms(reference, degraded, windows, frames, chunk=512):
+def delay_histograms(reference, degraded, windows, frames, chunk=256):
     """Histogram over the delay of the cross-correlation peaks of each run of frames.
 
     Each frame marks the bins above 99 % of its highest, each with weight (0.99 peak)^(1/8).

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sb_resizegan.metrics.pesq.layout import SHORTEST, Geometry, to_host
+from sb_resizegan.metrics.pesq.layout import SHORTEST, Geometry, row_chunks, to_host
 from sb_resizegan.metrics.pesq.numbers import SAMPLE_RATE
 
 
@@ -33,16 +33,16 @@ class Pairs:
 
     Arguments
     ---------
-    reference, degraded : Tensor
-        Scaled by one factor a pair; zero behind each end and in refused pairs. (batch, time).
+    signals : Tensor
+        All references, then all degraded signals. Scaled by one factor a pair; zero behind each end and in
+        refused pairs. (2 batch, time).
     geometry : Geometry
         Lengths; a refused pair counts as 4000 samples of silence.
     status : numpy.ndarray of int
         Of each pair as far as its samples tell, (batch,).
     """
 
-    reference: torch.Tensor
-    degraded: torch.Tensor
+    signals: torch.Tensor
     geometry: Geometry
     status: np.ndarray
 
@@ -117,7 +117,7 @@ def prepare(reference, degraded, sample_rate=SAMPLE_RATE, lengths=None, degraded
     if signals[0].dtype != signals[1].dtype:
         signals = [signal.double() for signal in signals]
     longest = max(signal.shape[1] for signal in signals)
-    signals = [torch.nn.functional.pad(signal, (0, longest - signal.shape[1])) for signal in signals]
+    stacked = torch.cat([torch.nn.functional.pad(s, (0, longest - s.shape[1])) for s in signals])
 
     relative = [_relative(lengths, "lengths", signals[0])]
     relative.append(
@@ -126,15 +126,15 @@ def prepare(reference, degraded, sample_rate=SAMPLE_RATE, lengths=None, degraded
         else _relative(degraded_lengths, "degraded_lengths", signals[1])
     )
     samples = [torch.round(r * time) for r, time in zip(relative, times, strict=True)]
-    if lengths is not None or degraded_lengths is not None or times[0] != times[1]:
-        time = torch.arange(longest, device=signals[0].device)
-        signals = [torch.where(time < n[:, None], s, 0.0) for s, n in zip(signals, samples, strict=True)]
+    if lengths is not None or degraded_lengths is not None:
+        time = torch.arange(longest, device=stacked.device)
+        stacked = torch.where(time < torch.cat(samples)[:, None], stacked, 0.0)
     # The maximum of a signal with a NaN is NaN: one reduction tells silence and non-finite samples alike.
-    peaks = [signal.detach().abs().amax(1) for signal in signals]
+    peaks = torch.cat([stacked[rows].detach().abs().amax(1) for rows in row_chunks(stacked)]).chunk(2)
     joint = torch.maximum(*peaks)
     good = torch.isfinite(joint) & (peaks[0] > 0) & (peaks[1] > 0) & (torch.minimum(*samples) >= SHORTEST)
-    scale = torch.where(good, joint, 1.0)[:, None]
-    signals = [torch.where(good[:, None], signal, 0.0) / scale for signal in signals]
+    scale = torch.where(good, 1.0 / joint, 0.0).repeat(2)[:, None]
+    stacked = (stacked * scale).masked_fill_(~good.repeat(2)[:, None], 0.0)
 
     *shares, n_r, n_d, peak_r, peak_d = to_host(*relative, *samples, *peaks)
     for share, name in zip(shares, ("lengths", "degraded_lengths"), strict=True):
@@ -157,4 +157,4 @@ def prepare(reference, degraded, sample_rate=SAMPLE_RATE, lengths=None, degraded
         PesqStatus.OK,
     )
     lengths_kept = [np.where(status == PesqStatus.OK, n, SHORTEST).astype(np.int64) for n in (n_r, n_d)]
-    return Pairs(*signals, Geometry(*lengths_kept), status)
+    return Pairs(stacked, Geometry(*lengths_kept), status)

@@ -85,6 +85,28 @@ def quotient(a, b):
     return np.sign(a) * (abs(a) // b) if isinstance(a, np.ndarray) else (a // b if a >= 0 else -(-a // b))
 
 
+def row_chunks(signal):
+    """Slices of the rows of a batch that fit into the cache together; on a GPU, one slice of all.
+
+    Arguments
+    ---------
+    signal : Tensor
+        (batch, time).
+
+    Returns
+    -------
+    list of slice
+
+    Example
+    -------
+    >>> row_chunks(torch.zeros(5, 400_000))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    rows, time = signal.shape
+    step = max(1, (1 << 20) // time) if signal.device.type == "cpu" else rows
+    return [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
+
+
 def frame_rows(signal, size):
     """All windows of a batch of signals, one for each sample, as a view without copies.
 

@@ -17,7 +17,7 @@ from sb_resizegan.metrics.pesq.bad_intervals import (
 from sb_resizegan.metrics.pesq.disturbance import dropped_frames, frame_disturbance
 from sb_resizegan.metrics.pesq.filters import wideband_filter
 from sb_resizegan.metrics.pesq.inputs import PesqStatus, prepare
-from sb_resizegan.metrics.pesq.layout import GUARD, SLOT, TAIL, to_device
+from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, HOP, SLOT, TAIL, row_chunks, to_device
 from sb_resizegan.metrics.pesq.level import level_align
 from sb_resizegan.metrics.pesq.perceptual import (
     Region,
@@ -122,6 +122,17 @@ def _slot_delays(utterances, slots):
     return table
 
 
+def _condition(signals, samples, longest):
+    """Level alignment and wide-band filter, some signals at a time; the results in buffers."""
+    buffers = []
+    for rows in row_chunks(signals):
+        width = int(samples[rows].max())
+        level = level_align(signals[rows, :width], samples[rows], longest[rows])
+        beyond = signals.shape[1] - width + GUARD + TAIL
+        buffers.append(torch.nn.functional.pad(wideband_filter(level, samples[rows]), (GUARD, beyond)))
+    return torch.cat(buffers)
+
+
 def evaluate(pairs, time_alignment=True, perceptual=first_pass):
     """All stages, from prepared pairs to the details.
 
@@ -146,35 +157,31 @@ def evaluate(pairs, time_alignment=True, perceptual=first_pass):
     torch.Size([2])
     """
     geometry, status = pairs.geometry, pairs.status
-    both = torch.cat([pairs.reference, pairs.degraded])
     samples = np.concatenate([geometry.reference, geometry.degraded])
-    both = level_align(both, samples, np.concatenate([geometry.longest, geometry.longest]))
-    reference, degraded = wideband_filter(both, samples).chunk(2)
-
-    batch, width = reference.shape
-    frames = int(geometry.frames.max())
+    buffers = _condition(pairs.signals, samples, np.tile(geometry.longest, 2))
+    signals = buffers[:, GUARD : GUARD + pairs.signals.shape[1]]
+    batch, device = len(status), buffers.device
     if time_alignment:
-        found = align(reference.detach(), degraded.detach(), geometry, status == PesqStatus.OK)
+        found = align(signals.detach(), geometry, status == PesqStatus.OK)
         refused = np.array([not utterances for utterances in found.utterances])
         status = np.where((status == PesqStatus.OK) & refused, PesqStatus.NO_UTTERANCES, status)
     else:
-        found = Alignment(
-            np.zeros(batch, dtype=np.int64), [[] for _ in range(batch)], [[] for _ in range(batch)]
-        )
-    delays = _slot_delays(found.utterances, (width + 2 * GUARD + TAIL) // SLOT + 1)
-    slot_delay = to_device(delays, both.device)
-    longest = to_device(geometry.longest, both.device)
+        found = Alignment(np.zeros(batch, dtype=np.int64), [[] for _ in status], [[] for _ in status])
+    delays = _slot_delays(found.utterances, buffers.shape[1] // SLOT + 1)
+    slot_delay = to_device(delays, device)
+    longest = to_device(geometry.longest, device)
 
-    region = active_region(reference, longest)
+    reference, degraded = buffers.chunk(2)
+    region = active_region(signals[:batch].detach(), longest)
+    frames = int(geometry.frames.max())
     frames_reference = plain_frames(reference, frames)
-    buffer = torch.nn.functional.pad(degraded, (GUARD, GUARD + TAIL))
-    limit = longest + 2 * GUARD + TAIL
     if delays.any():
-        first = GUARD // SLOT
-        frames_degraded, inside = delayed_frames(buffer, slot_delay[:, first::4][:, :frames], limit)
+        slots = GUARD_SLOTS + HOP // SLOT * torch.arange(frames, device=device)
+        limit = longest + 2 * GUARD + TAIL
+        frames_degraded, inside = delayed_frames(degraded, slot_delay.index_select(1, slots), limit)
     else:
         frames_degraded = plain_frames(degraded, frames)
-        inside = torch.ones(batch, frames, dtype=torch.bool, device=both.device)
+        inside = torch.ones(batch, frames, dtype=torch.bool, device=device)
     symmetric, asymmetric, powers, audible = perceptual(
         frames_reference, frames_degraded, inside, region.last, longest
     )
@@ -182,15 +189,14 @@ def evaluate(pairs, time_alignment=True, perceptual=first_pass):
 
     dropped = np.array([dropped_frames(utterances, frames) for utterances in found.utterances])
     if dropped.any():
-        frame = torch.arange(frames, device=both.device)
-        kept = ~to_device(dropped, both.device) | (frame >= region.last[:, None])
+        frame = torch.arange(frames, device=device)
+        kept = ~to_device(dropped, device) | (frame >= region.last[:, None])
         symmetric, asymmetric = symmetric * kept, asymmetric * kept
     item, start, end = find_bad_intervals(symmetric, region.last)
     intervals = BadIntervals(item, start, end, slot_delay.new_zeros(len(item)))
     if len(item):
-        retimed = Retimed(buffer, slot_delay, longest)
-        guarded = torch.nn.functional.pad(reference, (GUARD, GUARD + TAIL))
-        intervals.delay = realign(guarded, retimed, item, start, end)
+        retimed = Retimed(degraded, slot_delay, longest)
+        intervals.delay = realign(reference, retimed, item, start, end)
         symmetric, asymmetric = second_pass(symmetric, asymmetric, powers, audible, retimed, intervals)
 
     symmetric, asymmetric = weigh_by_level(symmetric, audible), weigh_by_level(asymmetric, audible)

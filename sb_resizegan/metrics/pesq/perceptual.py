@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sb_resizegan.metrics.pesq.layout import FRAME, GUARD, HOP, TAIL, frame_rows
+from sb_resizegan.metrics.pesq.layout import FRAME, GUARD, HOP, TAIL, frame_rows, row_chunks
 from sb_resizegan.metrics.pesq.tables import tables
 
 SPEECH_EDGE = 500.0  # sum of five magnitudes that begins the active region
@@ -49,18 +49,30 @@ def active_region(reference, longest):
     >>> active_region(signal, torch.tensor([8000]))
     Region(first=tensor([9]), last=tensor([19]))
     """
-    limit = torch.div(longest + 2 * GUARD, 2, rounding_mode="floor")
-    padded = torch.nn.functional.pad(reference.abs(), (0, 4))
-    loud = torch.nn.functional.avg_pool1d(padded, 5, 1) >= SPEECH_EDGE / 5
-    position = torch.arange(loud.shape[1], device=loud.device)
-    # Steps to the nearest loud window of five samples, forwards from the start, backwards from the tail.
-    forward = torch.where(loud, position, loud.shape[1]).amin(1)
-    backward = longest + TAIL - 5 - torch.where(loud, position, -1).amax(1)
-    skip_start = torch.where(loud.any(1), torch.minimum(forward, limit), limit)
-    skip_end = torch.where(loud.any(1), torch.minimum(backward, limit), limit)
-    first = torch.div(skip_start, HOP, rounding_mode="floor")
-    last = torch.div(longest + TAIL - skip_end, HOP, rounding_mode="floor") - 1
-    return Region(first, last)
+    frames = -(-reference.shape[1] // HOP) + 1
+    starts, ends = zip(
+        *(_loud_blocks(reference[rows], frames) for rows in row_chunks(reference)), strict=True
+    )
+    starts, ends = torch.cat(starts), torch.cat(ends)
+    block = torch.arange(frames, device=reference.device)
+    # The published search ends in the middle of the padded file.
+    middle = torch.div(longest + 2 * GUARD, 2, rounding_mode="floor")
+    first = torch.where(starts, block, frames).amin(1)
+    first = torch.minimum(first, torch.div(middle, HOP, rounding_mode="floor"))
+    last = torch.where(ends, block, -1).amax(1)
+    last = torch.maximum(last, torch.div(longest + TAIL - middle, HOP, rounding_mode="floor"))
+    return Region(first, last - 1)
+
+
+def _loud_blocks(signal, count):
+    """Whether a loud window of five samples starts, and whether one ends, in each block of 256 samples."""
+    size = count * HOP + 5
+    single = torch.nn.functional.pad(signal.abs(), (5, size - signal.shape[1]))
+    pairs = single[:, :-1] + single[:, 1:]
+    five = pairs[:, :-3] + pairs[:, 2:-1] + single[:, 4:]
+    loud = five.ge_(SPEECH_EDGE)
+    starts, ends = loud[:, 5 : 5 + count * HOP], loud[:, : count * HOP]
+    return tuple(side.reshape(len(signal), count, HOP).amax(-1) > 0 for side in (starts, ends))
 
 
 def band_powers(frames):
@@ -83,33 +95,32 @@ def band_powers(frames):
     """
     constants = tables(frames.device, frames.dtype)
     spectrum = torch.view_as_real(torch.fft.rfft(frames * constants.hann512))
-    return spectrum.square().flatten(-2) @ constants.bands
+    # Squares in place where no gradient needs the spectrum: it is the largest tensor here.
+    power = spectrum.square() if spectrum.requires_grad else spectrum.square_()
+    return power.flatten(-2) @ constants.bands
 
 
-def plain_frames(signal, count):
+def plain_frames(buffer, count):
     """Frames of 512 samples, every 256, without delay.
 
     Arguments
     ---------
-    signal : Tensor
-        (batch, time).
+    buffer : Tensor
+        Signals with the guard before them and silence behind, (batch, time).
     count : int
-        Number of frames; there is silence behind the signal.
+        Number of frames.
 
     Returns
     -------
     Tensor
-        (batch, count, 512).
+        A view, (batch, count, 512).
 
     Example
     -------
-    >>> plain_frames(torch.randn(2, 1000), 5).shape
+    >>> plain_frames(torch.randn(2, 4800 + 1536), 5).shape
     torch.Size([2, 5, 512])
     """
-    size = HOP * (count + 1)
-    blocks = torch.nn.functional.pad(signal, (0, max(0, size - signal.shape[1])))[:, :size]
-    blocks = blocks.reshape(signal.shape[0], count + 1, HOP)
-    return torch.cat([blocks[:, :-1], blocks[:, 1:]], -1)
+    return buffer[:, GUARD : GUARD + HOP * (count - 1) + FRAME].unfold(1, FRAME, HOP)
 
 
 def delayed_frames(buffer, delay, limit):

@@ -135,7 +135,7 @@ class Splitter:
         activity,
         geometry,
         window,
-        chunk=512,
+        chunk=256,
     ):
         self.signals = (reference, degraded)
         self.envelopes = (envelope_reference, envelope_degraded)
@@ -213,7 +213,7 @@ class Splitter:
         ranges = EnvelopeRanges(
             *(np.stack(pair, 1).ravel() for pair in zip(*(vars(s).values() for s in sides), strict=True))
         )
-        lags, overwriting = envelope_lags(*self.envelopes, ranges, chunk=self.chunk * 2048)
+        lags, overwriting = envelope_lags(*self.envelopes, ranges, chunk=self.chunk * 4096)
         windows, window = self._windows(np.repeat(node, 2), ranges.entries, overwriting)
         (lags,) = to_host(lags)
         return delay + SLOT * lags[0::2], delay + SLOT * lags[1::2], windows, window[0::2]
