@@ -1,7 +1,7 @@
 """Degradations of speech for tests of PESQ, each a function of the speech and a random generator.
 
-Each takes ``(speech, others, rng)``: float64 samples at 16 kHz, a list of other recordings, and a numpy generator;
-and returns the pair ``(reference, degraded)``.
+Each takes ``(speech, others, rng)``: float64 samples at 16 kHz, a list of other recordings, and a numpy
+generator; and returns the pair ``(reference, degraded)``.
 """
 
 import numpy as np

@@ -3,39 +3,9 @@
 import numpy as np
 import torch
 
+from sb_resizegan.metrics.pesq import numbers
 from sb_resizegan.metrics.pesq.layout import SLOT, to_device
-from sb_resizegan.metrics.pesq.tables import tables
-
-# Overlap-save blocks: long against the impulse responses, small enough to stay in the cache.
-BLOCK = 4096
-
-
-def causal_filter(signal, response):
-    """Convolves with an impulse response by overlap-save, to the length of the signal.
-
-    Arguments
-    ---------
-    signal : Tensor
-        (batch, time).
-    response : Tensor
-        (taps,), fewer than 4096.
-
-    Returns
-    -------
-    Tensor
-        (batch, time).
-
-    Example
-    -------
-    >>> causal_filter(torch.eye(1, 5), torch.tensor([1.0, 2.0])).abs().round(decimals=4)
-    tensor([[1., 2., 0., 0., 0.]])
-    """
-    hop = BLOCK - len(response) + 1
-    blocks = -(-signal.shape[1] // hop)
-    padded = torch.nn.functional.pad(signal, (len(response) - 1, blocks * hop - signal.shape[1]))
-    spectrum = torch.fft.rfft(padded.unfold(1, BLOCK, hop))
-    filtered = torch.fft.irfft(spectrum * torch.fft.rfft(response, n=BLOCK), n=BLOCK)
-    return filtered[:, :, len(response) - 1 :].reshape(signal.shape[0], -1)[:, : signal.shape[1]]
+from sb_resizegan.metrics.pesq.recursion import recursive_filter
 
 
 def inside(signal, samples):
@@ -116,7 +86,7 @@ def wideband_filter(signal, samples):
     tensor(0.)
     """
     faded = taper(signal, samples, np.arange(1, 16) / 16)
-    return inside(causal_filter(faded, tables(signal.device, signal.dtype).wideband), samples)
+    return inside(recursive_filter(faded, (numbers.WIDEBAND_SECTION,)), samples)
 
 
 def alignment_filter(signal, samples, padded):
@@ -146,9 +116,4 @@ def alignment_filter(signal, samples, padded):
         / torch.as_tensor(padded, dtype=signal.dtype, device=signal.device)[:, None]
     )
     faded = taper(inside(signal - mean, samples), samples, (np.arange(SLOT) + 0.5) / SLOT)
-    filtered = causal_filter(
-        torch.nn.functional.pad(faded, (0, 512)), tables(signal.device, signal.dtype).alignment
-    )
-    # Digital silence stays silent: what the transforms leave there is rounding.
-    floor = filtered.abs().amax(1, keepdim=True) * (1e-6 if signal.dtype == torch.float32 else 1e-12)
-    return torch.where(filtered.abs() > floor, filtered, 0.0)
+    return recursive_filter(torch.nn.functional.pad(faded, (0, 512)), numbers.ALIGNMENT_SECTIONS)

@@ -11,16 +11,12 @@ from sb_resizegan.metrics.pesq import numbers
 
 @dataclass(frozen=True)
 class Tables:
-    """Constant tensors of the perceptual model and the filters.
+    """Constant tensors of the perceptual model and the delay estimation.
 
     Band 0 holds FFT bin 0 alone, which the model sets to zero: it is left out, so there are 48 bands.
 
     Arguments
     ---------
-    wideband : Tensor
-        Impulse response of the wide-band input filter, (taps,).
-    alignment : Tensor
-        Impulse response of the alignment filter, (taps,).
     hann512 : Tensor
         Periodic Hann window of the perceptual model, (512,).
     hann1024 : Tensor
@@ -39,8 +35,6 @@ class Tables:
         First taps of the recursion of the short-term gain, latest frame last, (20,).
     """
 
-    wideband: torch.Tensor
-    alignment: torch.Tensor
     hann512: torch.Tensor
     hann1024: torch.Tensor
     bands: torch.Tensor
@@ -49,36 +43,6 @@ class Tables:
     exponent: torch.Tensor
     loudness: torch.Tensor
     smoothing: torch.Tensor
-
-
-def impulse_response(sections, taps):
-    """First samples of the impulse response of a cascade of second-order sections.
-
-    Arguments
-    ---------
-    sections : sequence of (b0, b1, b2, 1, a1, a2)
-        The sections, in order.
-    taps : int
-        Number of samples.
-
-    Returns
-    -------
-    numpy.ndarray
-        (taps,), float64.
-
-    Example
-    -------
-    >>> impulse_response([(1.0, 0.0, 0.0, 1.0, -0.5, 0.0)], 4)
-    array([1.   , 0.5  , 0.25 , 0.125])
-    """
-    signal = [1.0] + [0.0] * (taps - 1)
-    for b0, b1, b2, _, a1, a2 in sections:
-        s1 = s2 = 0.0
-        for t, x in enumerate(signal):
-            y = b0 * x + s1
-            s1, s2 = b1 * x - a1 * y + s2, b2 * x - a2 * y
-            signal[t] = y
-    return np.asarray(signal)
 
 
 def _band_matrix():
@@ -116,9 +80,6 @@ def tables(device, dtype):
     threshold = np.asarray(numbers.BAND_THRESHOLD)[1:]
     exponent = 0.23 * np.where(centre < 4, np.minimum(2.0, 6.0 / (centre + 2.0)), 1.0) ** 0.15
     values = {
-        # Their tails are below 1e-9 of the peak after 690 and 330 samples.
-        "wideband": impulse_response([numbers.WIDEBAND_SECTION], 704),
-        "alignment": impulse_response(numbers.ALIGNMENT_SECTIONS, 384),
         "hann512": 0.5 * (1 - np.cos(2 * np.pi * np.arange(512) / 512)),
         "hann1024": 0.5 * (1 - np.cos(2 * np.pi * np.arange(1024) / 1024)),
         "bands": _band_matrix(),
