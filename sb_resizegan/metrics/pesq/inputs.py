@@ -110,6 +110,8 @@ def prepare(reference, degraded, sample_rate=SAMPLE_RATE, lengths=None, degraded
         raise ValueError(
             f"expected as many references as degraded signals, but got shapes {shapes[0]}, {shapes[1]}"
         )
+    if signals[0].shape[0] == 0:
+        raise ValueError("expected at least one pair of signals, but got an empty batch")
     if signals[0].device != signals[1].device:
         raise ValueError(
             f"expected both signals on one device, but got {signals[0].device} and {signals[1].device}"

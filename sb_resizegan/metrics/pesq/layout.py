@@ -1,5 +1,6 @@
 """Where a signal lies in its buffer, and the one way from the device to the host."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,29 @@ def quotient(a, b):
     (0, -1, 2)
     """
     return np.sign(a) * (abs(a) // b) if isinstance(a, np.ndarray) else (a // b if a >= 0 else -(-a // b))
+
+
+@contextlib.contextmanager
+def full_precision(device):
+    """Turns off what would lower the precision of matrix products: TF32, bfloat16 and autocast.
+
+    Arguments
+    ---------
+    device : torch.device
+
+    Example
+    -------
+    >>> with torch.autocast("cpu"), full_precision(torch.device("cpu")):
+    ...     print((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
+    torch.float32
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def row_chunks(signal):
