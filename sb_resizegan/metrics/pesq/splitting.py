@@ -20,7 +20,7 @@ from sb_resizegan.metrics.pesq.utterances import MOST_UTTERANCES, Utterance, not
 SHORTEST_SPLIT = 200  # slots
 MOST_BREAKPOINTS = 40
 # Halves of halves are looked at this often; each round costs two transfers from the device.
-MOST_ROUNDS = 16
+MOST_ROUNDS = 8
 
 
 @dataclass
