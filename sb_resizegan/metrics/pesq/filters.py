@@ -116,4 +116,6 @@ def alignment_filter(signal, samples, padded):
         / torch.as_tensor(padded, dtype=signal.dtype, device=signal.device)[:, None]
     )
     faded = taper(inside(signal - mean, samples), samples, (np.arange(SLOT) + 0.5) / SLOT)
-    return recursive_filter(torch.nn.functional.pad(faded, (0, 512)), numbers.ALIGNMENT_SECTIONS)
+    # In float64: where speech pauses, delays hang on what is 120 dB below the speech before.
+    padded = torch.nn.functional.pad(faded, (0, 512)).double()
+    return recursive_filter(padded, numbers.ALIGNMENT_SECTIONS).to(signal.dtype)

@@ -1,7 +1,7 @@
 """Recursive filters as matrix products over blocks.
 
-Within a block of 256 samples, a filter is a triangular matrix on the samples plus the answer to the state that
-the block before it left; the states follow from one another by a scan of few steps, as they fade. Unlike a
+Within a block of 256 samples, a filter is a triangular matrix on the samples plus the answer to the state
+that the block before it left; the states follow from one another by a scan of few steps, as they fade. Unlike
 convolution by FFT, this leaves no noise in digital silence, where ringing alone decides on delays.
 """
 
