@@ -4,8 +4,8 @@
     python benchmarks/pesq.py --device cuda      # sb_resizegan on the GPU instead
     python benchmarks/pesq.py --compile          # with the perceptual model compiled, too
 
-All ways score the same pairs in turn, several times over; the fastest round of each counts. Batches hold pairs of
-similar length, as recipes/score.py makes them; padding is not counted as audio.
+All ways score the same pairs in turn, several times over; the fastest round of each counts. Batches hold
+pairs of similar length, as recipes/score.py makes them; padding is not counted as audio.
 """
 
 import argparse
@@ -18,11 +18,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pesq as official
 import soundfile
 import torch
 
+# The folder of this script holds a file of the package's name: look in the project's folder instead.
+sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import pesq as official
 
 from sb_resizegan.dataio.corpora import prepare_default_corpus
 from sb_resizegan.metrics.pesq.inputs import prepare
@@ -105,7 +108,7 @@ def main():
     parser.add_argument("--speech", type=Path, help="folder of 16 kHz speech (default: the default corpus)")
     parser.add_argument("--pairs", type=int, default=32, help="pairs of either set (default: 32)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true", help="time the compiled perceptual model too")

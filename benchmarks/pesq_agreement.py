@@ -12,12 +12,15 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-import pesq as official
 import soundfile
 import torch
-from tqdm import tqdm
 
+# The folder of this script holds a file of the package's name: look in the project's folder instead.
+sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import pesq as official
+from tqdm import tqdm
 
 from sb_resizegan.dataio.corpora import prepare_default_corpus
 from sb_resizegan.metrics.pesq import pesq_details
