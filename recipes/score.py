@@ -45,7 +45,7 @@ def parse(argv):
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write the scores of each file here")
     parser.add_argument("--resample", action="store_true", help="resample files at other rates to 16 kHz")
     parser.add_argument("--batch-size", type=int, default=16, help="most pairs in a batch (default: 16)")
-    parser.add_argument("--jobs", type=int, help="processes (default: as many as processors)")
+    parser.add_argument("--jobs", type=int, help="processes (default: one a spare core)")
     arguments = parser.parse_args(argv)
     for folder in (arguments.reference, arguments.degraded):
         if not folder.is_dir():
@@ -95,6 +95,9 @@ def write_csv(path, pairs, columns):
 def main(argv=None):
     arguments = parse(argv)
     torch.set_flush_denormal(True)
+    if torch.device(arguments.device).type == "cpu":
+        # The other processes have the other cores; threads that wait for each other on busy ones crawl.
+        torch.set_num_threads(1)
     pairs, problems = find_pairs(arguments.reference, arguments.degraded, arguments.resample)
     columns = [name for name in LABELS if arguments.official or name != "pesq_wb_official"]
     if pairs:

@@ -282,14 +282,14 @@ def score_pairs(pairs, device="cpu", official=False, batch_size=16, jobs=None, p
     batch_size : int
         Most pairs in a batch.
     jobs : int, optional
-        Processes; as many as there are processors by default.
+        Processes; by default one for each core but one, which scores the batches.
     progress : callable, optional
         Called with a number of pairs each time some are done, twice for each pair in all.
     """
     progress = progress or (lambda count: None)
     # A fresh interpreter for each worker: forking a process whose threads hold locks can hang.
     pool = concurrent.futures.ProcessPoolExecutor(
-        jobs or os.cpu_count(), multiprocessing.get_context("spawn"), _start_worker
+        jobs or max(1, os.cpu_count() - 1), multiprocessing.get_context("spawn"), _start_worker
     )
     try:
         waiting = {pool.submit(score_others, pair, official): pair for pair in pairs}
