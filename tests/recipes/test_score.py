@@ -1,0 +1,95 @@
+"""The real command line of recipes/score.py."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def score(*arguments):
+    command = [sys.executable, ROOT / "recipes" / "score.py", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def folders(speech_files, tmp_path_factory):
+    """Clean and noisy files, with most of what can be wrong with them."""
+    root = tmp_path_factory.mktemp("score")
+    clean, noisy = root / "clean", root / "noisy"
+    (clean / "sub").mkdir(parents=True)
+    (noisy / "sub").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("one", "sub/two", "three")):
+        speech = soundfile.read(speech_files[number])[0][: 16000 * (2 + number)]
+        soundfile.write(clean / f"{name}.wav", speech, 16000)
+        degraded = speech + 0.01 * (1 + number) * rng.standard_normal(len(speech))
+        soundfile.write(noisy / f"{name}.flac", degraded[: len(degraded) - 100 * number], 16000)
+    soundfile.write(clean / "lonely.wav", np.zeros(16000), 16000)
+    soundfile.write(noisy / "stranger.wav", np.zeros(16000), 16000)
+    soundfile.write(clean / "rate.wav", speech[::2], 8000)
+    soundfile.write(noisy / "rate.wav", speech, 16000)
+    soundfile.write(clean / "silent.wav", np.zeros(16000), 16000)
+    soundfile.write(noisy / "silent.wav", speech[:16000], 16000)
+    soundfile.write(clean / "broken.wav", speech, 16000)
+    (noisy / "broken.wav").write_bytes(b"RIFF and nothing else")
+    (noisy / "notes.txt").write_text("not audio")
+    return clean, noisy
+
+
+def test_scores_are_tabled_and_every_problem_is_named(folders, tmp_path):
+    done = score(*folders, "--official", "--csv", tmp_path / "scores.csv", "--jobs", 1)
+    assert done.returncode == 1, done.stderr
+    for label in ("sb_resizegan", "pesq 0.0.4", "STOI (pystoi)", "ESTOI", "SI-SDR"):
+        assert label in done.stdout
+    for words in (
+        "lonely.wav: no partner among the degraded",
+        "stranger.wav: no partner among the references",
+        "rate: expected 16000 Hz, but got 8000 (reference) and 16000 Hz (degraded)",
+        "broken.wav: corrupt",
+        "silent: PESQ refused: silent reference",
+        "sub/two: lengths differ: 48000 (reference) and 47900 samples (degraded)",
+    ):
+        assert words in done.stderr
+    assert "notes.txt" not in done.stderr
+    with open(tmp_path / "scores.csv", newline="") as stream:
+        rows = {row["file"]: row for row in csv.DictReader(stream)}
+    assert set(rows) == {"one", "sub/two", "three", "silent"}
+    for name in ("one", "sub/two", "three"):
+        row = rows[name]
+        assert abs(float(row["pesq_wb"]) - float(row["pesq_wb_official"])) < 0.005
+        assert 1 < float(row["pesq_wb"]) < 4.65 and 0.3 < float(row["estoi"]) <= float(row["stoi"]) <= 1
+    assert rows["silent"]["pesq_wb"] == "" and "silent reference" in rows["silent"]["notes"]
+    assert float(rows["one"]["si_sdr_db"]) > float(rows["three"]["si_sdr_db"])
+
+
+def test_a_complete_pair_of_folders_is_a_success(folders, tmp_path):
+    for side, folder in zip(("clean", "noisy"), folders, strict=True):
+        (tmp_path / side).mkdir()
+        source = next(folder.glob("one.*"))
+        (tmp_path / side / source.name).write_bytes(source.read_bytes())
+    done = score(tmp_path / "clean", tmp_path / "noisy", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "pesq 0.0.4" not in done.stdout and "To be noted" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere", "."], "nowhere: no such folder"),
+        ([".", ".", "--device", "tpu"], "--device: tpu"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(arguments, words):
+    done = score(*arguments)
+    assert done.returncode == 2 and words in done.stderr
+
+
+def test_empty_folders_are_no_success(tmp_path):
+    done = score(tmp_path, tmp_path)
+    assert done.returncode == 1 and "no pair of files" in done.stderr
