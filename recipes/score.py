@@ -20,8 +20,6 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from sb_resizegan.metrics.scoring import find_pairs, score_pairs
 
 LABELS = {
