@@ -1,27 +1,21 @@
 """What a grid of trainings shows: figures of every run, a table of variants, pictures and one page."""
 
 import math
+import re
 import statistics
 from typing import NamedTuple
 
-import torch
-
-from sb_resizegan.dataio.corpora import prepare_default_corpus
-from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.figures import comparison_figure, measures_figure, spectrum_figure
-from sb_resizegan.inference import SpeechWindowGenerator, load_weights
-from sb_resizegan.metrics.gradients import gradient_waveforms, measure_gradients
+from sb_resizegan.metrics.gradients import measure_gradients
 from sb_resizegan.metrics.summary import measure_windows
 from sb_resizegan.metrics.tables import read_measures, readable, reference_column, write_measures
 from sb_resizegan.report import ReportTable, write_report
-from sb_resizegan.utils.checkpoints import AtomicCheckpointer
+from sb_resizegan.results import GRADIENT_STATES, Results
 
 __all__ = ["gather", "markdown_table", "summarise"]
 
 REAL = "real speech"
 CURVES = ("prominence_worst_db", "out_of_band_db", "spectral_distance_db", "frechet_log_mel")
-GRADIENT_WINDOWS = 512
-LATENT_SEED = 0
 FLOOR = "frechet_log_mel_floor"
 
 
@@ -67,18 +61,19 @@ def gather(grid, runs, say=print):
     if not runs:
         raise ValueError(f"{grid.path}: no run is finished; there is nothing to gather")
     folder = grid.output_folder
-    rows, gradient_rows, real_seeds, loaded = [], [], set(), {}
+    results, rows, gradient_rows = Results(grid.compared_windows), [], []
     for number, run in enumerate(runs, 1):
         say(f"[{number}/{len(runs)}] measuring {run.name}")
-        generated = generate(run, grid.compared_windows)
-        train, valid = _speech(run, loaded)
-        real = valid.fixed(2 * len(generated), run.seed)
-        known = train.fixed(4 * len(generated), run.seed)
-        if run.seed not in real_seeds:
-            real_seeds.add(run.seed)
-            rows.append({"variant": REAL, "seed": run.seed, **_measure(run, known[: len(generated)], real)})
-        rows.append({"variant": run.variant, "seed": run.seed, **_measure(run, generated, real, known)})
-        gradient_rows += _measure_gradients(run)
+        generated, real, train = results.generated(run), results.real(run), results.train(run)
+        if not any(row["seed"] == run.seed for row in rows):
+            rows.append({"variant": REAL, "seed": run.seed, **_measure(run, train[: len(generated)], real)})
+        rows.append({"variant": run.variant, "seed": run.seed, **_measure(run, generated, real, train)})
+        for state, gradients in results.gradients(run).items():
+            name, own = f"{run.variant}, {state}", run.hparams
+            if state == GRADIENT_STATES[0] and any(row["variant"] == name for row in gradient_rows):
+                continue  # fresh critics know nothing of the run's seed
+            row = measure_gradients(gradients, own["factors"], own["sample_rate"], own["cutoff_hz"])
+            gradient_rows.append({"variant": name, "seed": run.seed, **row})
     if grid.best_by not in rows[-1]:
         raise ValueError(f"{grid.path}: best_by: expected one of {list(rows[-1])[2:]}, but got {grid.best_by!r}")
     summaries = summarise(rows)
@@ -95,18 +90,12 @@ def gather(grid, runs, say=print):
         [run.folder for run in _first_runs(runs).values()],
         folder / "report.html",
         title="Upsampling compared",
-        figures=list(_figures(grid, runs, best, loaded)),
+        figures=list(_figures(grid, runs, best, results)),
         tables=[
             ReportTable(note, *table),
-            ReportTable("Gradients of the critics with respect to generated windows, mean ± spread over runs", *gradients),
+            ReportTable("Gradients of the critics with respect to windows: mean ± standard deviation over runs", *gradients),
         ],
     )
-
-
-def generate(run, count):
-    """Windows ``(count, time)`` of a finished run's exported generator, the same ones at each call."""
-    model = SpeechWindowGenerator.from_hparams(source=run.folder / "export", run_opts={"device": "cpu"})
-    return model.generate(count, seed=LATENT_SEED)
 
 
 def summarise(rows):
@@ -167,53 +156,6 @@ def _measure(run, windows, real, train=None):
     )
 
 
-def _measure_gradients(run):
-    """Rows of the run's critic before and after the training, at windows of its generator at that time."""
-    for state, critic, windows in _critics(run):
-        row = measure_gradients(
-            critic,
-            windows,
-            run.hparams["factors"],
-            run.hparams["sample_rate"],
-            cutoff_hz=run.hparams["cutoff_hz"],
-        )
-        yield {"variant": f"{run.variant}, {state}", "seed": run.seed, **row}
-
-
-def _critics(run):
-    """The run's critic, as it scores in training, and windows of its generator; first untrained, then trained."""
-    generator, critic = run.hparams["generator"], run.hparams["critic"].train()
-    with torch.no_grad():
-        latent = generator.sample_latent(GRADIENT_WINDOWS, torch.Generator().manual_seed(LATENT_SEED))
-        fresh = generator(latent)
-    initial = {name: value.clone() for name, value in critic.state_dict().items()}
-
-    def score(windows):
-        random = torch.Generator().manual_seed(LATENT_SEED)
-        return critic(windows, critic.draw_shifts(len(windows), random))
-
-    yield "untrained", score, fresh
-    newest = AtomicCheckpointer(run.folder / "save").find_checkpoint()
-    load_weights(critic, newest.path / "critic.ckpt")
-    yield "trained", score, generate(run, GRADIENT_WINDOWS)
-    critic.load_state_dict(initial)
-
-
-def _speech(run, loaded):
-    """Windows of the files that a run is trained on and of those that it isn't; runs of one seed share them."""
-    hparams = run.hparams
-    data_folder = str(hparams["data_folder"] or prepare_default_corpus(hparams["language"]))
-    settings = {key: hparams[key] for key in ("window_samples", "sample_rate", "lowpass_hz", "max_memory_gb")}
-    windows = []
-    for name in ("train", "valid"):
-        manifest = run.folder / "save" / f"{name}.json"
-        key = (manifest.read_text(encoding="utf-8"), data_folder, *settings.values())
-        if key not in loaded:
-            loaded[key] = SpeechWindows(manifest, data_root=data_folder, **settings)
-        windows.append(loaded[key])
-    return windows
-
-
 def _first_runs(runs):
     """The first finished run of each variant."""
     first = {}
@@ -222,14 +164,12 @@ def _first_runs(runs):
     return first
 
 
-def _figures(grid, runs, best, loaded):
+def _figures(grid, runs, best, results):
     """Draws the pictures, and yields each with what it shows."""
     folder, first = grid.output_folder / "figures", _first_runs(runs)
     shown = [name for name in dict.fromkeys([*grid.shown, best]) if name in first]
     rate = first[best].hparams["sample_rate"]
-    _, valid = _speech(first[best], loaded)
-    sets = {"real": valid.fixed(grid.compared_windows, first[best].seed)}
-    sets |= {name: generate(first[name], grid.compared_windows) for name in shown}
+    sets = {"real": results.real(first[best]), **{name: results.generated(first[name]) for name in shown}}
     yield "Windows joined", comparison_figure(sets, folder / "spectrograms.png", rate)
     factors = first[best].hparams["factors"]
     yield (
@@ -242,17 +182,16 @@ def _figures(grid, runs, best, loaded):
         if columns:
             path = measures_figure(tables, folder / f"curves_{name}.png", columns)
             yield f"Measures over training time: {', '.join(tables)}", path
-    gradients = {}
-    for variant in grid.gradients:
-        for state, critic, windows in _critics(first[variant]) if variant in first else ():
-            waveforms = gradient_waveforms(critic, windows)
-            # Penalised gradients have norm one, those of an untrained critic much less: their shapes are compared.
-            gradients[f"{variant}, {state}"] = waveforms / waveforms.square().mean().sqrt()
-    if gradients:
-        yield (
-            "Average spectra of the critics' gradients at generated windows, of equal energy",
-            spectrum_figure(gradients, folder / "gradients.png", rate, factors),
-        )
+    gradients = {variant: results.gradients(first[variant]) for variant in grid.gradients if variant in first}
+    for state in GRADIENT_STATES:
+        if gradients:
+            # Shapes are compared: an untrained critic's slope is arbitrary.
+            sets = {variant: x[state] / x[state].square().mean().sqrt() for variant, x in gradients.items()}
+            path = folder / f"gradients_{re.sub(r'[^a-z]+', '_', state)}.png"
+            yield (
+                f"Average spectra of critics' gradients, of equal energy: {state}",
+                spectrum_figure(sets, path, rate, factors[::-1]),
+            )
 
 
 def _mean_curves(runs, variant):

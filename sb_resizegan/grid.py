@@ -55,6 +55,10 @@ class GridRun(NamedTuple):
         """``variant/seed``."""
         return f"{self.variant}/{self.seed}"
 
+    def build(self, seed):
+        """The hyperparameters with networks drawn from another seed."""
+        return _load_apart(self.base, {**self.overrides, "seed": seed})[0]
+
 
 class Grid(NamedTuple):
     """A yaml like ``hparams/compare.yaml``."""
@@ -331,13 +335,17 @@ def _seeds(path, variant, seeds):
 
 
 def _plan(path, variant, seed, base, overrides, folder):
-    # Loading makes the checkpointer's folder; a plan shall leave nothing behind.
-    with tempfile.TemporaryDirectory() as elsewhere:
-        try:
-            hparams, resolved = load_hparams(base, {**overrides, "output_folder": elsewhere})
-        except HparamsError as error:
-            raise GridError(f"{path}: runs, {variant}: {error}") from error
+    try:
+        hparams, resolved = _load_apart(base, overrides)
+    except HparamsError as error:
+        raise GridError(f"{path}: runs, {variant}: {error}") from error
     return GridRun(variant, seed, folder, base, {**overrides, "output_folder": str(folder)}, hparams, resolved)
+
+
+def _load_apart(base, overrides):
+    """Loads a training yaml without leaving a trace: the checkpointer makes its folder as soon as it is constructed."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        return load_hparams(base, {**overrides, "output_folder": elsewhere})
 
 
 def _check_budget(path, runs):
