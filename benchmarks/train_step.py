@@ -3,11 +3,12 @@
     PYTHONPATH=. python benchmarks/train_step.py [--threads 2] [--repeats 15] [--csv FILE]
     PYTHONPATH=. python benchmarks/train_step.py --upsampling transpose --downsampling blur --only plain ours
 
-An iteration is `critic_steps` steps of the critic with gradient penalty and one of the generator, each with its step of
-Adam, at the sizes of `hparams/resize.yaml`. The plain version interpolates and then convolves, convolves with a stride,
-pads by reflection and gathers for the phase shuffle, and has PyTorch's own layers and losses written out. Both are first
-shown to give the same losses and gradients. The other rows leave out, or add, one change each. Every repeat times all rows
-in turn, so that they meet the same machine; a ratio is the median over repeats of a repeat's ratio.
+An iteration is `critic_steps` steps of the critic with gradient penalty and one of the generator, each with
+its step of Adam, at the sizes of `hparams/resize.yaml`. The plain version interpolates and then convolves,
+convolves with a stride, pads by reflection and gathers for the phase shuffle, and has PyTorch's own layers
+and losses written out. Both are first shown to give the same losses and gradients. The other rows leave out,
+or add, one change each. Every repeat times all rows in turn, so that they meet the same machine; a ratio is
+the median over repeats of a repeat's ratio.
 """
 
 import argparse
@@ -202,10 +203,10 @@ def iterate(variant, batches):
 
 
 def check_same(reference, variant, batches):
-    """Raises unless losses and gradients of a step of each kind agree; the networks must not have been trained yet.
+    """Raises unless losses and gradients of a step of each kind agree, for networks not trained yet.
 
-    In float64, for it is the mathematics that is compared: the sums of a batch's gradients may cancel to little, of which
-    float32 leaves three digits on either side.
+    In float64, for it is the mathematics that is compared: the sums of a batch's gradients may cancel to
+    little, of which float32 leaves three digits on either side.
     """
     reference, variant = (
         v._replace(generator=copy.deepcopy(v.generator).double(), critic=copy.deepcopy(v.critic).double())
@@ -346,8 +347,9 @@ def main():
         for name, seconds in times.items()
     ]
     print(
-        f"{arguments.upsampling} generator, {arguments.downsampling} critic, {hparams['critic_steps']} critic steps and "
-        f"1 generator step, batch {arguments.batch_size}, {arguments.threads} threads, torch {torch.__version__}"
+        f"{arguments.upsampling} generator, {arguments.downsampling} critic, {hparams['critic_steps']} critic"
+        f" steps and 1 generator step, batch {arguments.batch_size}, {arguments.threads} threads, "
+        f"torch {torch.__version__}"
     )
     print("{:46s} {:>9s} {:>9s} {:>9s}".format(*header))
     for row in rows:

@@ -1,4 +1,4 @@
-"""What finished trainings of a grid hold: generated windows, the speech they are compared with, critics' gradients."""
+"""What finished trainings of a grid hold: generated windows, speech to compare, critics' gradients."""
 
 import torch
 
@@ -45,8 +45,8 @@ class Results:
     def gradients(self, run):
         """Gradients of the run's critic with respect to windows, before and after the training.
 
-        The critic scores as in training, with shuffled phases. Those of fresh critics are of many, and of unit energy
-        each (see :func:`~sb_resizegan.metrics.gradients.measure_gradients`).
+        The critic scores as in training, with shuffled phases. Those of fresh critics are of many, and of
+        unit energy each (see :func:`~sb_resizegan.metrics.gradients.measure_gradients`).
 
         Arguments
         ---------
@@ -59,12 +59,15 @@ class Results:
             ``(512, time)`` by the name of :data:`GRADIENT_STATES`.
         """
         real = self.real(run)[:GRADIENT_WINDOWS]
-        critic = run.build(run.seed)["critic"].train()
+        critic = run.fresh("critic", run.seed).train()
         kind = str(critic)
         if kind not in self._fresh:
             parts = real.tensor_split(min(FRESH_CRITICS, len(real)))
             self._fresh[kind] = torch.cat(
-                [_unit(_gradients(run.build(seed)["critic"].train(), part)) for seed, part in enumerate(parts)]
+                [
+                    _unit(_gradients(run.fresh("critic", seed).train(), part))
+                    for seed, part in enumerate(parts)
+                ]
             )
         newest = AtomicCheckpointer(run.folder / "save").find_checkpoint()
         load_weights(critic, newest.path / "critic.ckpt")

@@ -90,6 +90,7 @@ def test_players_and_pictures_load(browser, report, tmp_path):
     media = json.loads(re.search(r"<title>(.*?)</title>", page)[1].replace("&quot;", '"'))
     kinds = [kind for kind, *_ in media]
     assert sorted(kinds) == ["AUDIO", "AUDIO", "IMG"]
+    assert "1.0 ± 0.1" in page and "Words &amp; &lt;numbers&gt;" in page
     durations = []
     for kind, first, second in media:
         if kind == "IMG":
@@ -109,5 +110,5 @@ def test_the_console_is_heard_and_a_broken_player_seen(browser, report, tmp_path
     probed.write_text(broken.replace("</body>", PROBE + "<script>nonsense()</script>"), encoding="utf-8")
     page, console = visit(browser, probed, tmp_path / "profile")
     media = json.loads(re.search(r"<title>(.*?)</title>", page)[1].replace("&quot;", '"'))
-    assert [state for kind, state, _ in media if kind == "AUDIO"][0] == 0
+    assert next(state for kind, state, _ in media if kind == "AUDIO") == 0
     assert any("nonsense" in line for line in console)

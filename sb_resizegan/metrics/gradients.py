@@ -1,10 +1,10 @@
 """What a critic's gradient with respect to a waveform looks like: the signal that trains a generator.
 
-A gradient passes backwards through a strided convolution as a signal passes forwards through a transposed one: it is
-upsampled without interpolation. So it may bear the same imprint of the stride (Odena et al., "Deconvolution and
-checkerboard artifacts", Distill, 2016, "Artifacts in Gradients"), in three forms, each with its measure: tones at the
-multiples of a stage's rate (``prominence``), sample positions with more energy than others (``unevenness``), and images
-of its low frequencies above them (``out_of_band``).
+A gradient passes backwards through a strided convolution as a signal passes forwards through a transposed
+one: it is upsampled without interpolation. So it may bear the same imprint of the stride (Odena et al.,
+"Deconvolution and checkerboard artifacts", Distill, 2016, "Artifacts in Gradients"), in three forms, each
+with its measure: tones at the multiples of a stage's rate (``prominence``), sample positions with more energy
+than others (``unevenness``), and images of its low frequencies above them (``out_of_band``).
 """
 
 import math
@@ -23,8 +23,8 @@ def gradient_waveforms(score, windows, batch_size=256):
     Arguments
     ---------
     score : callable
-        From windows ``(batch, time)`` to scores ``(batch,)``, each a function of its own window alone; a critic, or
-        one bound to what it takes besides.
+        From windows ``(batch, time)`` to scores ``(batch,)``, each a function of its own window alone; a
+        critic, or one bound to what it takes besides.
     windows : torch.Tensor
         ``(batch, time)``.
     batch_size : int
@@ -38,7 +38,8 @@ def gradient_waveforms(score, windows, batch_size=256):
     Raises
     ------
     ValueError
-        If the windows are of wrong shape or not finite, the scores of wrong shape, or no function of the windows.
+        If the windows are of wrong shape or not finite, the scores of wrong shape, or no function of the
+        windows.
 
     Example
     -------
@@ -61,13 +62,13 @@ def gradient_waveforms(score, windows, batch_size=256):
 
 
 def position_unevenness(waveforms, period):
-    """How unevenly energy is spread over the positions of samples in a period: the checkerboard in one dimension.
+    """How unevenly energy is spread over the positions in a period: the checkerboard in one dimension.
 
     Arguments
     ---------
     waveforms : torch.Tensor
-        ``(batch, time)``. What is left over of the last period isn't looked at. White noise of a million samples
-        gives 0.1 dB at a period of 16.
+        ``(batch, time)``. What is left over of the last period isn't looked at. White noise of a million
+        samples gives 0.1 dB at a period of 16.
     period : int
         In samples; at least 2 and at most ``time``.
 
@@ -99,10 +100,10 @@ def position_unevenness(waveforms, period):
 def measure_gradients(gradients, factors, sample_rate=16000, cutoff_hz=None):
     """Measures the imprint of a critic's strides on its gradients.
 
-    The gradients must be many different ones. Those of a critic whose gradient hardly depends on the window, as that of
-    an untrained one, are one realisation of noise however many windows there are, and such a realisation of 2048
-    samples has 9 dB at the worst of its 32 tones and 0.6 dB of unevenness at a period of 4. Take some hundred critics
-    then, with a few windows for each.
+    The gradients must be many different ones. Those of a critic whose gradient hardly depends on the window,
+    as that of an untrained one, are one realisation of noise however many windows there are, and such a
+    realisation of 2048 samples has 9 dB at the worst of its 32 tones and 0.6 dB of unevenness at a period of
+    4. Take some hundred critics then, with a few windows for each.
 
     Arguments
     ---------
@@ -118,9 +119,10 @@ def measure_gradients(gradients, factors, sample_rate=16000, cutoff_hz=None):
     Returns
     -------
     dict of str to float
-        ``prominence_worst_db``, as :func:`~sb_resizegan.metrics.artifacts.stride_tone_prominence` gives it for the
-        factors in reverse, since the last stage's gradient is the first to be upsampled; ``unevenness_db`` over the
-        period of the critic's first stage, the last to upsample; ``out_of_band_db``.
+        ``prominence_worst_db``, as :func:`~sb_resizegan.metrics.artifacts.stride_tone_prominence` gives it
+        for the factors in reverse, since the last stage's gradient is the first to be upsampled;
+        ``unevenness_db`` over the period of the critic's first stage, the last to upsample;
+        ``out_of_band_db``.
 
     Example
     -------

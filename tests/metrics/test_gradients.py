@@ -1,4 +1,4 @@
-"""Gradients through a critic: exact for critics whose gradient is known, telling for those that train generators."""
+"""Gradients through a critic: exact where they are known, telling for the critics that train generators."""
 
 import math
 
