@@ -15,7 +15,7 @@ from sb_resizegan.metrics.tables import read_measures, readable, reference_colum
 from sb_resizegan.report_style import STYLE
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["Run", "read_run", "write_report"]
+__all__ = ["ReportTable", "Run", "read_run", "write_report"]
 
 SHOWN_KEYS = (
     "upsampling",
@@ -61,6 +61,19 @@ class Run(NamedTuple):
 
     missing: list
     """What was looked for and not found, in words."""
+
+
+class ReportTable(NamedTuple):
+    """A table of words and numbers."""
+
+    caption: str
+    """What it shows."""
+
+    header: list
+    """Words above the columns."""
+
+    rows: list
+    """Of lists of words, as long as the header; the first one names the row."""
 
 
 def read_run(folder, name=None):
@@ -144,7 +157,7 @@ def runs_figure(folders, path):
     return comparison_figure({name: sound.view(-1, samples) for name, sound in sets.items()}, path, rate)
 
 
-def write_report(folders, path, title="Windows of speech", figures=()):
+def write_report(folders, path, title="Windows of speech", figures=(), tables=()):
     """Writes the report of one or several trainings.
 
     The page needs nothing else: pictures and sounds are inside, and no script runs.
@@ -159,6 +172,8 @@ def write_report(folders, path, title="Windows of speech", figures=()):
         Heading of the page.
     figures : sequence of tuple
         More pictures to show above the runs: ``(caption, path of a png file)``.
+    tables : sequence of ReportTable
+        Tables to show above all else.
 
     Returns
     -------
@@ -186,6 +201,7 @@ def write_report(folders, path, title="Windows of speech", figures=()):
         # Without it a browser asks for favicon.ico when the page comes from a server.
         '<link rel="icon" href="data:,"></head><body><main>',
         f"<h1>{escape(title)}</h1>",
+        *map(_words_table, tables),
         _table(runs),
         *(
             f"<figure>{_image(picture, text)}<figcaption>{escape(text)}</figcaption></figure>"
@@ -241,6 +257,18 @@ def _section(run):
             f"<details><summary>Training log</summary><pre>{escape(chr(10).join(run.log))}</pre></details>"
         )
     return "".join([*parts, "</section>"])
+
+
+def _words_table(table):
+    head = "".join(f"<th>{escape(words)}</th>" for words in table.header)
+    body = "".join(
+        f"<tr><th>{escape(row[0])}</th>{''.join(f'<td>{escape(words)}</td>' for words in row[1:])}</tr>"
+        for row in table.rows
+    )
+    return (
+        f'<section><div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f"<p><small>{escape(table.caption)}</small></p></section>"
+    )
 
 
 def _table(runs):

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Train a grid of window generators under one budget, and gather figures, a table and a report.
+
+    python recipes/compare_upsampling.py hparams/compare.yaml                           # one after the other
+    python recipes/compare_upsampling.py hparams/compare.yaml --jobs 2                  # two at a time
+    python recipes/compare_upsampling.py hparams/compare.yaml --only nearest sinc/1986  # some of them
+    python recipes/compare_upsampling.py hparams/compare.yaml --gather                  # train nothing
+    python recipes/compare_upsampling.py hparams/compare.yaml --data_folder MY_SPEECH --number_of_epochs 100
+
+The same command again goes on where it stopped: finished runs are skipped, interrupted ones resumed. A run
+that fails is named, the others go on, and the exit status is 1. What isn't an option below is handed to every
+run's recipes/train_gan.py: a key of its yaml or a run option such as --device cuda.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+
+from sb_resizegan.comparison import gather
+from sb_resizegan.grid import GridError, is_finished, read_grid
+from sb_resizegan.grid_runner import train_grid
+from sb_resizegan.utils.hparams import parse_overrides
+
+TRAIN_RECIPE = Path(__file__).with_name("train_gan.py")
+
+
+def parse_arguments(arguments=None):
+    """Parses the command line; returns the arguments, and the words for the runs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("grid", help="yaml of the grid")
+    parser.add_argument("--output_folder", help="instead of the yaml's")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (%(default)s)")
+    parser.add_argument(
+        "--threads", type=int, help="of each training (default: all, shared out among the jobs)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="train and gather these: VARIANT or VARIANT/SEED"
+    )
+    parser.add_argument("--gather", action="store_true", help="train nothing")
+    chosen, rest = parser.parse_known_args(arguments)
+    for name in ("jobs", "threads"):
+        if getattr(chosen, name) is not None and getattr(chosen, name) < 1:
+            parser.error(f"--{name}: expected at least 1, but got {getattr(chosen, name)}")
+    return chosen, rest
+
+
+def choose(grid, names):
+    """The runs that are named, or all."""
+    unknown = [name for name in names or () if not any(name in (run.variant, run.name) for run in grid.runs)]
+    if unknown:
+        raise GridError(
+            f"--only: expected some of {[run.name for run in grid.runs]} or their variants, but got {unknown}"
+        )
+    return [run for run in grid.runs if not names or run.variant in names or run.name in names]
+
+
+def say(line):
+    """Prints a line at once, into a pipe too."""
+    print(line, flush=True)
+
+
+def main(arguments=None):
+    """Runs the recipe and returns the exit status."""
+    chosen, options = parse_arguments(arguments)
+    # Ended by a signal, it ends its trainings too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        overrides = parse_overrides(sb.parse_arguments([chosen.grid, *options])[2])
+        if "seed" in overrides:
+            raise GridError(f"--seed: the seeds of the runs are stated in {chosen.grid}")
+        grid = read_grid(chosen.grid, chosen.output_folder, overrides)
+        runs = choose(grid, chosen.only)
+        finished = [run for run in runs if is_finished(run)]
+        failed = {}
+        if not chosen.gather:
+            failed = train_grid(runs, TRAIN_RECIPE, options, chosen.jobs, chosen.threads, say)
+            finished = [run for run in runs if run.name not in failed]
+        report = gather(grid, finished, say) if finished else None
+    except (OSError, ValueError) as error:  # of the yaml, the command line, or a run's damaged files
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here")
+        return 130
+    if report is None:
+        print(f"no run is finished in {grid.output_folder}; nothing was gathered")
+    else:
+        print((grid.output_folder / "comparison.md").read_text(encoding="utf-8"))
+        print(f"report   {report}")
+        for path in sorted(grid.output_folder.glob("*.csv")):
+            print(f"table    {path}")
+    for name, reason in failed.items():
+        print(f"FAILED   {name}: {reason}")
+    return 1 if failed or report is None else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
