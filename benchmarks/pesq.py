@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-# Threads that wait are not to spin: beside other programs, that is many times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Threads that wait are to spin only shortly: beside other programs, a long spin is many times slower.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import numpy as np
 import soundfile

@@ -129,7 +129,7 @@ def test_real_speech_has_no_stride_tones(real_windows):
 def test_untrained_generators(seed):
     transposed = stride_tone_prominence(untrained_windows("transpose", seed, 256), [4, 4, 4, 4])
     assert worst_prominence(transposed, stage=4) > 30
-    for mode in ("nearest", "linear", "sinc"):
+    for mode in ("nearest", "linear", "sinc", "subpixel"):
         resized = stride_tone_prominence(untrained_windows(mode, seed, 256), [4, 4, 4, 4])
         assert worst_prominence(resized) < 3, mode
 
