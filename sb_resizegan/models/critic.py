@@ -9,7 +9,7 @@ stages R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 201
 import torch
 from torch import nn
 
-from sb_resizegan.models.window_generator import check_window
+from sb_resizegan.models.window_generator import check_stages
 from sb_resizegan.nnet.activations import LeakyReLU
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.phase_shuffle import PhaseShuffle
@@ -62,12 +62,7 @@ class WindowCritic(nn.Module):
     ):
         super().__init__()
         channels, factors = tuple(channels), tuple(factors)
-        if len(channels) != len(factors) or not factors:
-            raise ValueError(
-                "channels and factors: expected one entry per stage in each and at least one stage, "
-                f"but got channels={channels} and factors={factors}"
-            )
-        total_factor = check_window(window_samples, factors)
+        total_factor = check_stages(window_samples, channels, factors)
         self.window_samples = window_samples
         self.stages = nn.ModuleList(
             Downsample1d(in_channels, out_channels, kernel_size, factor, downsampling)

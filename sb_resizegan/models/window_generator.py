@@ -64,14 +64,9 @@ class WindowGenerator(nn.Module):
     ):
         super().__init__()
         channels, factors = tuple(channels), tuple(factors)
-        if len(channels) != len(factors) or not factors:
-            raise ValueError(
-                "channels and factors: expected one entry per stage in each and at least one stage, "
-                f"but got channels={channels} and factors={factors}"
-            )
         if latent_dim < 1:
             raise ValueError(f"latent_dim: expected at least 1, but got {latent_dim}")
-        total_factor = check_window(window_samples, factors)
+        total_factor = check_stages(window_samples, channels, factors)
         self.latent_dim = latent_dim
         self.window_samples = window_samples
         self.factors = factors
@@ -133,14 +128,16 @@ class WindowGenerator(nn.Module):
         return torch.tanh(x.squeeze(1))
 
 
-def check_window(window_samples, factors):
-    """Product of the factors, after a check that windows of this length can be made or read with them.
+def check_stages(window_samples, channels, factors):
+    """Product of the factors, after a check that stages and window fit together.
 
     Arguments
     ---------
     window_samples : int
         Samples of a window.
-    factors : sequence of int
+    channels : tuple of int
+        One entry for each stage.
+    factors : tuple of int
         Factor of each stage, at least 1.
 
     Returns
@@ -151,8 +148,19 @@ def check_window(window_samples, factors):
     Raises
     ------
     ValueError
-        For a factor below 1, or a window that is not a positive multiple of the product.
+        For lists of different lengths, a factor below 1, or a window that is not a positive multiple of the
+        product.
+
+    Example
+    -------
+    >>> check_stages(2048, (128, 64, 32, 16), (4, 4, 4, 4))
+    256
     """
+    if len(channels) != len(factors) or not factors:
+        raise ValueError(
+            "channels and factors: expected one entry per stage in each and at least one stage, "
+            f"but got channels={channels} and factors={factors}"
+        )
     if any(not isinstance(factor, int) or factor < 1 for factor in factors):
         raise ValueError(f"factors: expected integers of at least 1, but got {list(factors)}")
     total = math.prod(factors)
