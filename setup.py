@@ -36,7 +36,7 @@ setup(
         "tensorboard>=2.14",
         "tqdm>=4.60",
     ],
-    extras_require={"test": TEST, "dev": [*TEST, "ruff>=0.6"]},
+    extras_require={"test": TEST, "dev": [*TEST, "ruff~=0.17.6"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",
