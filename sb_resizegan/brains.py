@@ -5,6 +5,7 @@ import math
 
 import speechbrain as sb
 import torch
+from speechbrain.utils.checkpoints import DEFAULT_SAVE_HOOKS, get_default_hook
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from torch.nn.parallel import DataParallel, DistributedDataParallel
@@ -45,8 +46,8 @@ class WGANBrain(sb.Brain):
     hparams : dict
         ``seed``; ``loss``, one of :mod:`sb_resizegan.losses`; ``critic_steps``; ``critic_optimizer`` and
         ``generator_optimizer``, functions of a parameter list; ``learning_rate_schedule``, a function of the
-        epoch that gives the old and the new rate; ``average_decay`` of the generator's exponential moving
-        average; and SpeechBrain's run options.
+        epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint);
+        ``average_decay`` of the generator's exponential moving average; and SpeechBrain's run options.
     batches_per_epoch : int
         Length of the train loader, a multiple of ``(critic_steps + 1) * grad_accumulation_factor``.
     on_epoch : callable, optional
@@ -101,6 +102,9 @@ class WGANBrain(sb.Brain):
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("brain", self)
             self.checkpointer.add_recoverable("generator_average", self.generator_average)
+            schedule = self.hparams.learning_rate_schedule
+            if get_default_hook(schedule, DEFAULT_SAVE_HOOKS) is not None:
+                self.checkpointer.add_recoverable("learning_rate_schedule", schedule)
         self.learning_rate = None
         self.random = None
         self.train_stats = {}

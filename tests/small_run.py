@@ -39,6 +39,8 @@ class SmallRun:
         In the first epoch; half of it in the second.
     downsampling : str
         Mode of the critic.
+    schedule : callable
+        Takes the place of a linear one.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class SmallRun:
         optimizer=lambda parameters: torch.optim.Adam(parameters, 2e-4, betas=(0.5, 0.9)),
         learning_rate=2e-4,
         downsampling="strided",
+        schedule=None,
     ):
         torch.manual_seed(0)
         self.generator = WindowGenerator(channels=(16, 8, 8, 4), latent_dim=8)
@@ -78,7 +81,7 @@ class SmallRun:
             "critic_steps": CRITIC_STEPS,
             "critic_optimizer": optimizer,
             "generator_optimizer": optimizer,
-            "learning_rate_schedule": LinearScheduler(learning_rate, learning_rate / 2, EPOCHS),
+            "learning_rate_schedule": schedule or LinearScheduler(learning_rate, learning_rate / 2, EPOCHS),
             "average_decay": 0.9,
             "max_grad_norm": -1,
         }

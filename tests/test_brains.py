@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import speechbrain as sb
 import torch
+from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
 from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.manifest import prepare_speech
@@ -246,6 +247,36 @@ def test_learning_rates_follow_the_schedule(windows):
     SmallRun(windows, brain_class=Rates).fit()
     assert all(len(rate) == 1 for rate in rates)
     assert [rate.pop() for rate in rates] == pytest.approx([2e-4] * (STEPS // 2) + [1e-4] * (STEPS // 2))
+
+
+@register_checkpoint_hooks
+class FallingRate:
+    """Divides the rate by its number of calls: a schedule with a state."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, epoch):
+        self.calls += 1
+        return 1e-3 / self.calls, 1e-3 / (self.calls + 1)
+
+    @mark_as_saver
+    def save(self, path):
+        Path(path).write_text(str(self.calls))
+
+    @mark_as_loader
+    def load(self, path, end_of_epoch):
+        self.calls = int(Path(path).read_text())
+
+
+def test_a_schedule_with_a_state_goes_on_with_it(windows, tmp_path):
+    class Stopped(Observed):
+        stop_after = STEPS // 2 + 1
+
+    with pytest.raises(Interrupted):
+        SmallRun(windows, tmp_path, brain_class=Stopped, schedule=FallingRate()).fit()
+    resumed = SmallRun(windows, tmp_path, schedule=FallingRate()).fit()
+    assert resumed.brain.learning_rate == 5e-4
 
 
 def test_compiling_the_critic_is_refused_and_compile_alone_means_the_generator(windows):
