@@ -344,8 +344,9 @@ def _names(folders):
 
 def _settings(path):
     """Plain ``key: value`` lines, of an object its class; nothing that a yaml names is constructed."""
-    lines = re.findall(r"^(\w+):[ \t]*([^\n#]+)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    found = {key: re.sub(r"^!new:.*?(\w+)$", r"\1", value.strip()) for key, value in lines}
+    lines = re.findall(r"^(\w+):[ \t]*([^\n#]*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    # An empty value is yaml's other way to write null.
+    found = {key: re.sub(r"^!new:.*?(\w+)$", r"\1", value.strip()) or "null" for key, value in lines}
     return {key: found[key] for key in SHOWN_KEYS if key in found and found[key][0] not in "!<*&"}
 
 

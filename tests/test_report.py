@@ -77,6 +77,7 @@ def make_run(folder, level=0.1, epochs=3):
     (folder / "hyperparams.yaml").write_text(
         "# a comment\nupsampling: nearest # the article's\nseed: 1986\nboom: !apply:os.abort []\n"
         "batch_size: !ref <x>\nloss: !new:losses.WassersteinGP  # or another\n"
+        "lowpass_hz:   # full band\ncritic_steps:\n"
     )
     return folder
 
@@ -100,6 +101,7 @@ def test_all_is_inside(run, tmp_path):
         "nearest",
         "1986",
         "WassersteinGP",
+        "null",
         "train loss: 2.5 <&>",
         "out-of-band energy, dB",
     ):

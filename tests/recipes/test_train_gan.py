@@ -137,10 +137,16 @@ def test_a_finished_run_started_again_trains_no_more_and_exports_again(finished,
     assert_same_weights(weights(finished[0]), weights(folder))
 
 
-def test_two_processes_train_transposed_in_bfloat16(small_corpus, tmp_path):
+def test_two_processes_train_transposed_on_the_full_band_in_bfloat16(small_corpus, tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     arguments = command(
-        "transpose.yaml", tmp_path / "run", small_corpus, "--precision=bf16", "--downsampling=blur"
+        "transpose.yaml",
+        tmp_path / "run",
+        small_corpus,
+        "--precision=bf16",
+        "--downsampling=blur",
+        "--lowpass_hz=null",
+        "--cutoff_hz=null",
     )
     process = run(arguments, launcher)
     assert process.returncode == 0, process.stderr
