@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 # OpenMP threads wait for each other by spinning. Where other programs share the cores, that makes a step
-# up to twenty times as long; a short spin costs a tenth where none does. Read when torch is loaded.
+# many times as long; a short spin costs little where none does. Read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import speechbrain as sb

@@ -15,7 +15,7 @@ def frames_in_block(channels):
 
     A convolution with fewer than 16 channels on one side wastes the processor's vectors; a block of several
     frames computes a few products with zero, but keeps them full. For one output channel at factor 2 that is
-    three to eight times as fast on CPU.
+    several times as fast on CPU (benchmarks/upsampling.py).
 
     Arguments
     ---------

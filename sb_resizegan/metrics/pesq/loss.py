@@ -30,7 +30,7 @@ def pesq_loss(reference, degraded, lengths=None, align=True, scale="raw", reduct
         Relative lengths, 0 to 1, (batch,).
     align : bool
         Whether to look for delays. Without, the signals are taken as aligned, as the output of an enhancement
-        network is to its target. This saves a third of the time and is exact where time alignment finds
+        network is to its target. This saves time and is exact where time alignment finds
         no delay; a pair without speech is then no longer refused.
     scale : str
         "raw": 4.5 less the raw score, linear in the disturbances, so the gradient stays the same size for
