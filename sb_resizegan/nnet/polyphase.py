@@ -14,8 +14,7 @@ def frames_in_block(channels):
     """Frames to be taken together so that a frame of `channels` fills a vector register.
 
     A convolution with fewer than 16 channels on one side wastes the processor's vectors; a block of several
-    frames computes a few products with zero, but keeps them full. For one output channel at factor 2 that is
-    several times as fast on CPU (benchmarks/upsampling.py).
+    frames computes a few products with zero, but keeps them full.
 
     Arguments
     ---------
