@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from speechbrain.utils.run_opts import RunOptions
+
 from sb_resizegan.grid import epochs_done, is_finished
 
 __all__ = ["train_grid"]
@@ -97,7 +99,7 @@ class _Job:
         self.epochs, self.since = epochs_done(run), time.monotonic()
         given = {option.split("=")[0].lstrip("-") for option in options if option.startswith("--")}
         # What the command line sets for all is in the overrides too, and the parser takes no option twice.
-        own = [f"--{key}={json.dumps(value)}" for key, value in run.overrides.items() if key not in given]
+        own = [f"--{key}={_word(key, value)}" for key, value in run.overrides.items() if key not in given]
         words = [sys.executable, str(recipe), str(run.base), *own, *options]
         if "noprogressbar" not in given:
             words.append("--noprogressbar")
@@ -123,6 +125,11 @@ class _Job:
             return None
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"exit status {self.process.returncode}; {lines[-1] if lines else 'no output'}"
+
+
+def _word(key, value):
+    """A value as the recipe's command line takes it: yaml for a key of the yaml, bare for a run option."""
+    return value if isinstance(value, str) and key in RunOptions().as_dict() else json.dumps(value)
 
 
 def _left(clock, active, waiting):
