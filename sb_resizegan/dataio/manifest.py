@@ -13,7 +13,7 @@ from sb_resizegan.dataio.activity import SILENCE_DB, frame_levels
 from sb_resizegan.dataio.audio import UnusableAudioError, mono_blocks
 from sb_resizegan.dataio.files import write_json
 
-__all__ = ["NoSpeechError", "prepare_speech"]
+__all__ = ["AUDIO_SUFFIXES", "NoSpeechError", "find_files", "prepare_speech", "split_names"]
 
 logger = get_logger(__name__)
 
@@ -98,7 +98,7 @@ def prepare_speech(
         )
     if data_folder.resolve() == save_folder.resolve():
         raise ValueError(f"save_folder: expected another folder than data_folder, but both are {data_folder}")
-    names = _find_files(data_folder, save_folder)
+    names = find_files(data_folder, save_folder)
     options = [FORMAT, sample_rate, valid_fraction, min_seconds, seed]
     stamp = _stamp(data_folder, names, options)
     done = _earlier_report(save_folder, stamp)
@@ -127,14 +127,33 @@ def prepare_speech(
     return report
 
 
-def _find_files(data_folder, save_folder):
+def find_files(data_folder, save_folder=None):
     """Names of all files and of folders that cannot be listed, relative to the folder, in order.
 
     Links are followed, but every folder and file counts once: a copy by link must not get from training into
     validation, nor a folder into itself.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Searched with all that is below.
+    save_folder : str or Path, optional
+        Not searched.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "speaker").mkdir()
+    >>> _ = (folder / "speaker" / "a.wav").write_bytes(b"")
+    >>> find_files(folder)
+    ['speaker/a.wav']
     """
     names = []
-    visited = {os.path.realpath(save_folder)}
+    visited = set() if save_folder is None else {os.path.realpath(save_folder)}
 
     def visit_once(path):
         real = os.path.realpath(path)
@@ -218,15 +237,39 @@ def _examine_file(path, min_seconds):
     return {"length": samples / rate, "sample_rate": rate}
 
 
-def _split(usable, valid_fraction, seed):
-    """Splits by a number in [0, 1) that each name has of its own."""
+def split_names(names, valid_fraction, seed):
+    """Chooses files for validation by a number in [0, 1) that each name has of its own.
+
+    Arguments
+    ---------
+    names : iterable of str
+        At least two.
+    valid_fraction : float
+        Expected part of the names that is chosen.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    set of str
+        The names for validation: at least one, and never all of them.
+
+    Example
+    -------
+    >>> len(split_names(["a", "b"], 0.5, seed=0))
+    1
+    """
     place = {}
-    for name in usable:
+    for name in names:
         digest = hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogateescape")).digest()
         place[name] = int.from_bytes(digest[:8], "big") / 2**64
     lowest, highest = min(place, key=place.get), max(place, key=place.get)
-    valid = {name for name in usable if place[name] < valid_fraction}
-    valid = (valid | {lowest}) - {highest}
+    valid = {name for name in place if place[name] < valid_fraction}
+    return (valid | {lowest}) - {highest}
+
+
+def _split(usable, valid_fraction, seed):
+    valid = split_names(usable, valid_fraction, seed)
     return (
         {name: entry for name, entry in usable.items() if name not in valid},
         {name: entry for name, entry in usable.items() if name in valid},
