@@ -71,9 +71,9 @@ class ConditionalCritic(CriticStages):
 
     def __init__(
         self,
-        channels=(16, 32, 64, 128),
-        factors=(4, 4, 4, 4),
-        kernel_size=25,
+        channels=(16, 32, 64, 64),
+        factors=(8, 4, 4, 4),
+        kernel_size=16,
         downsampling="strided",
         phase_shuffle=2,
         shuffle_per_example=True,
