@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
 from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
+from sb_resizegan.dataio.draws import FIXED, TRAINING, Draws, check_count
 from sb_resizegan.dataio.files import file_lock, write_json
 
 __all__ = ["SpeechWindows"]
@@ -23,7 +23,6 @@ logger = get_logger(__name__)
 PEAK = 0.95
 # Changes whenever the same files and options would give other samples.
 FORMAT = 1
-TRAINING, FIXED = 0, 1
 
 
 class SpeechWindows:
@@ -91,8 +90,8 @@ class SpeechWindows:
         max_memory_gb=2.0,
         cache_folder=None,
     ):
-        _check_count("window_samples", window_samples)
-        _check_count("sample_rate", sample_rate)
+        check_count("window_samples", window_samples)
+        check_count("sample_rate", sample_rate)
         check_lowpass(lowpass_hz, sample_rate)
         if not level_db <= 0:
             raise ValueError(f"level_db: expected at most 0 dB of full scale, but got {level_db!r}")
@@ -155,8 +154,8 @@ class SpeechWindows:
         ValueError
             If an argument is out of range.
         """
-        _check_count("batch_size", batch_size)
-        _check_count("world_size", world_size)
+        check_count("batch_size", batch_size)
+        check_count("world_size", world_size)
         if not 0 <= rank < world_size:
             raise ValueError(f"rank: expected 0 to {world_size - 1} (world_size - 1), but got {rank!r}")
         numbers = self._draw(n, batch_size * world_size, seed, TRAINING)
@@ -177,18 +176,11 @@ class SpeechWindows:
         torch.Tensor
             ``(count, window_samples)``, float32.
         """
-        _check_count("count", count)
+        check_count("count", count)
         return self._cut(self._draw(0, count, seed, FIXED))
 
     def _draw(self, n, count, seed, purpose):
-        for key, number in (("n", n), ("seed", seed)):
-            if not (isinstance(number, Integral) and 0 <= number < 2**64):
-                raise ValueError(f"{key}: expected a whole number from 0 to 2**64 - 1, but got {number!r}")
-        # The raw numbers of Philox are the same in every release of numpy; those of Generator need not be.
-        philox = np.random.Philox(
-            key=np.array([seed, n], dtype=np.uint64), counter=np.array([0, 0, 0, purpose], dtype=np.uint64)
-        )
-        uniform = (philox.random_raw(count) >> np.uint64(11)) * 2.0**-53
+        uniform = Draws(seed, n, purpose=purpose).uniform(count)
         return (uniform * self.number_of_windows).astype(np.int64)
 
     def _cut(self, numbers):
@@ -278,8 +270,3 @@ class SpeechWindows:
 
 def _map_file(path):
     return np.memmap(path, dtype=np.float32, mode="r")
-
-
-def _check_count(key, number):
-    if not (isinstance(number, Integral) and number >= 1):
-        raise ValueError(f"{key}: expected a whole number of at least 1, but got {number!r}")
