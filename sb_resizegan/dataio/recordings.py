@@ -150,7 +150,9 @@ class Recordings:
         """
         sample = int(place * self._active_ends[-1])
         region = np.searchsorted(self._active_ends, sample, side="right")
-        return int(self._active_owners[region]), int(self._active_lasts[region] - self._active_ends[region] + sample)
+        return int(self._active_owners[region]), int(
+            self._active_lasts[region] - self._active_ends[region] + sample
+        )
 
     def neighbour(self, recording, place):
         """Chooses another recording of the same folder, as a rule of the same voice.
