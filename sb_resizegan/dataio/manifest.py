@@ -13,7 +13,16 @@ from sb_resizegan.dataio.activity import SILENCE_DB, frame_levels
 from sb_resizegan.dataio.audio import UnusableAudioError, mono_blocks
 from sb_resizegan.dataio.files import write_json
 
-__all__ = ["AUDIO_SUFFIXES", "NoSpeechError", "find_files", "prepare_speech", "split_names"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "NoSpeechError",
+    "examine_file",
+    "find_files",
+    "prepare_speech",
+    "read_report",
+    "split_names",
+    "stamp_files",
+]
 
 logger = get_logger(__name__)
 
@@ -100,9 +109,9 @@ def prepare_speech(
         raise ValueError(f"save_folder: expected another folder than data_folder, but both are {data_folder}")
     names = find_files(data_folder, save_folder)
     options = [FORMAT, sample_rate, valid_fraction, min_seconds, seed]
-    stamp = _stamp(data_folder, names, options)
-    done = _earlier_report(save_folder, stamp)
-    if done is not None:
+    stamp = stamp_files(data_folder, names, options)
+    done = read_report(save_folder / REPORT, stamp)
+    if done is not None and all((save_folder / name).is_file() for name in MANIFESTS.values()):
         logger.info("Manifests in %s are up to date", save_folder)
         return done
 
@@ -174,11 +183,31 @@ def find_files(data_folder, save_folder=None):
     return sorted(names)
 
 
-def _stamp(data_folder, names, options):
+def stamp_files(folder, names, options):
+    """Digest of files' names, sizes and times, and of what is to be done with them.
+
+    Arguments
+    ---------
+    folder : Path
+        Where the files are.
+    names : iterable of str
+        Paths relative to it.
+    options : list
+        What ``json`` can write.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> len(stamp_files(Path("nowhere"), ["a.wav"], [16000]))
+    64
+    """
     digest = hashlib.sha256(json.dumps(options).encode())
     for name in names:
         try:
-            status = os.stat(data_folder / name)
+            status = os.stat(folder / name)
             facts = (status.st_size, status.st_mtime_ns)
         except OSError:
             # A dangling link: reported as unreadable later.
@@ -187,13 +216,34 @@ def _stamp(data_folder, names, options):
     return digest.hexdigest()
 
 
-def _earlier_report(save_folder, stamp):
-    if not all((save_folder / name).is_file() for name in (*MANIFESTS.values(), REPORT)):
-        return None
+def read_report(path, stamp):
+    """What an earlier preparation reported, if it was of the same files and options.
+
+    Arguments
+    ---------
+    path : Path
+        The report.
+    stamp : str
+        From ``stamp_files``.
+
+    Returns
+    -------
+    dict or None
+        None if there is no such report, or one of something else.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "report.json"
+    >>> _ = path.write_text('{"stamp": "1f", "train": {"files": 3}}')
+    >>> read_report(path, "1f")["train"], read_report(path, "2e")
+    ({'files': 3}, None)
+    """
     try:
-        report = json.loads((save_folder / REPORT).read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        logger.warning("%s is not a report: preparing anew", save_folder / REPORT)
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        logger.warning("%s is not a report: preparing anew", path)
         return None
     return report if isinstance(report, dict) and report.get("stamp") == stamp else None
 
@@ -203,7 +253,7 @@ def _examine(data_folder, names, min_seconds):
     usable, skipped = {}, {}
     # libsndfile decodes outside Python's lock: threads share the work.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        results = pool.map(lambda name: _examine_file(data_folder / name, min_seconds), names)
+        results = pool.map(lambda name: examine_file(data_folder / name, min_seconds), names)
         for name, result in tqdm(
             zip(names, results, strict=True), total=len(names), desc="Reading files", delay=2
         ):
@@ -216,8 +266,27 @@ def _examine(data_folder, names, min_seconds):
     return usable, {reason: skipped[reason] for reason in sorted(skipped)}
 
 
-def _examine_file(path, min_seconds):
-    """Returns facts about a usable file, or else the reason why it isn't."""
+def examine_file(path, min_seconds):
+    """Reads a file to its end and says whether it can be used.
+
+    Arguments
+    ---------
+    path : Path
+        Audio file.
+    min_seconds : float
+        Length that it must have.
+
+    Returns
+    -------
+    dict or str
+        "length" in seconds and "sample_rate" in Hz, or else the reason why it can't be used: see
+        ``prepare_speech``.
+
+    Example
+    -------
+    >>> examine_file(Path("notes.txt"), 1.0)
+    'not audio'
+    """
     if path.is_dir():
         return "unreadable"
     if path.suffix.lower() not in AUDIO_SUFFIXES:
