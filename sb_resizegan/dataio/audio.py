@@ -45,13 +45,15 @@ class UnusableAudioError(ValueError):
         self.reason = reason
 
 
-def mono_blocks(path):
+def mono_blocks(path, channel=None):
     """Yields a file's audio block by block, so that a file of hours needs little memory.
 
     Arguments
     ---------
     path : str or Path
-        Anything that libsndfile reads: wav, flac, ogg, mp3, …; channels are averaged.
+        Anything that libsndfile reads: wav, flac, ogg, mp3, ….
+    channel : int, optional
+        The one channel to read, from 0; by default all are averaged.
 
     Yields
     ------
@@ -89,20 +91,22 @@ def mono_blocks(path):
                 if not np.isfinite(block).all():
                     raise UnusableAudioError("not finite", path, "NaN or Inf among the samples")
                 left -= len(block)
-                yield block.mean(axis=1), audio.samplerate
+                yield block.mean(axis=1) if channel is None else block[:, channel], audio.samplerate
             if left > 0:
                 raise UnusableAudioError("corrupt", path, f"ends {left} samples before its header says")
     except soundfile.SoundFileError as error:
         raise UnusableAudioError("corrupt", path, str(error)) from error
 
 
-def read_mono(path):
+def read_mono(path, channel=None):
     """Reads a whole file as one channel.
 
     Arguments
     ---------
     path : str or Path
         Audio file.
+    channel : int, optional
+        See ``mono_blocks``.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def read_mono(path):
     >>> waveform.shape, float(waveform[0])
     ((800,), 0.25)
     """
-    blocks, rates = zip(*mono_blocks(path), strict=True)
+    blocks, rates = zip(*mono_blocks(path, channel), strict=True)
     return np.concatenate(blocks), rates[0]
 
 

@@ -30,17 +30,17 @@ FAINTEST = 1e-12
 class NoisyMixtures:
     """Segments of speech with noise added, for training and validation of speech enhancement.
 
-    Each mixture is made of its own stream of random numbers (``Draws``), so that what batch ``n`` holds depends
-    on the recordings, the options, the seed and ``n`` alone: ``WindowStream`` can go on anywhere, loader
-    workers change nothing, and ``world_size`` processes share out one joint batch. (SpeechBrain's
+    Each mixture is made of its own stream of random numbers (``Draws``), so that what batch ``n`` holds
+    depends on the recordings, the options, the seed and ``n`` alone: ``WindowStream`` can go on anywhere,
+    loader workers change nothing, and ``world_size`` processes share out one joint batch. (SpeechBrain's
     augmentations do much the same, but draw from torch's global generator, a batch at a time.)
 
     One mixture:
 
     1. a segment of speech (``speech_segment``), now and then faster or slower, through a random equaliser,
        and with the upper band removed, as it always is where a recording's own rate was lower;
-    2. reverberation, if there are impulse responses: the target keeps the direct path and 50 ms of reflections
-       and is aligned with the direct path;
+    2. reverberation, if there are impulse responses: the target keeps the direct path and 50 ms of
+       reflections and is aligned with the direct path;
     3. noise: recorded, coloured or babble, now and then two of these, the second up to 12 dB weaker;
        recorded noise may change its speed, all noise gets an equaliser and a changing gain of its own
        at times, and where the speech lacks the upper band, so does the noise;
@@ -56,7 +56,7 @@ class NoisyMixtures:
         Recorded noise; without it, all noise is babble and coloured noise, in the ratio of their
         probabilities.
     rirs : Recordings, optional
-        Room impulse responses.
+        Room impulse responses, read with ``impulse_responses=True``.
     segment_samples : int
         Length of the mixtures.
     snr_db, level_db : tuple of float

@@ -56,8 +56,8 @@ def change_speed(waveform, percent):
 def equalise(waveform, draws):
     """Filters at random, as a microphone or a recording chain might.
 
-    A recursive filter of second order whose coefficients are uniform in ±3/8 (Valin: A Hybrid DSP/Deep Learning
-    Approach to Real-Time Full-Band Speech Enhancement, 2018, section on training data).
+    A recursive filter of second order whose coefficients are uniform in ±3/8 (Valin: A Hybrid DSP/Deep
+    Learning Approach to Real-Time Full-Band Speech Enhancement, 2018, section on training data).
 
     Arguments
     ---------
