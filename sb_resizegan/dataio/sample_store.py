@@ -1,217 +1,106 @@
-"""Decodes files into one file of samples and an index, once; the second time both are there."""
+"""Processed audio at hand: in memory, or in a file that all processes map."""
 
-import hashlib
+import glob
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
-from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
-from tqdm import tqdm
 
-from sb_resizegan.dataio.activity import active_regions
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
-from sb_resizegan.dataio.files import file_lock
-from sb_resizegan.dataio.manifest import AUDIO_SUFFIXES
+from sb_resizegan.dataio.files import file_lock, write_json
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["DecodingOptions", "NoRecordingsError", "load_or_build", "map_samples"]
+__all__ = ["SampleStore"]
 
 logger = get_logger(__name__)
 
-# Changes whenever the same files and options would give other samples.
-FORMAT = 1
-LARGEST = 32767
-# Files whose samples wait to be written: bounds the memory whatever the size of the corpus.
-DECODED_AT_ONCE = 64
 
-
-class NoRecordingsError(ValueError):
-    """Sources that hold no usable recording."""
-
-
-class DecodingOptions(NamedTuple):
-    """What the samples of a file depend on; see ``Recordings``."""
-
-    sample_rate: int
-    min_seconds: float
-    impulse_responses: bool
-
-
-class _Decoded(NamedTuple):
-    samples: np.ndarray
-    scale: float
-    rate: int
-    level: float
-    regions: np.ndarray
-
-
-def load_or_build(files, folder, sources, options):
-    """Finds the samples of files in a folder, or else decodes the files. Other processes wait meanwhile.
-
-    An earlier version of the same sources (a file has changed, been added or gone) is removed.
+class SampleStore:
+    """Pieces of audio one after the other.
 
     Arguments
     ---------
-    files : list of SourceFile
-        What there is.
+    make_pieces : callable
+        Yields the pieces, float32 arrays ``(time,)``; called unless the file is there already.
+    size_gb : float
+        What the pieces take, at most, in GB (1e9 bytes).
+    max_memory_gb : float
+        Larger ones go to a file (smaller ones take twice their size for a moment while they are joined).
     folder : Path
-        Where the samples are kept; made if missing.
-    sources : str
-        What the user calls the files, for messages.
-    options : DecodingOptions
-        How to decode.
-
-    Returns
-    -------
-    tuple
-        Path of the samples (for ``map_samples``) and index: a dict of arrays. One entry per recording, in
-        order: ``lengths`` in samples, ``scales`` (what to multiply samples with), ``rates`` in Hz of the
-        file, ``levels`` (RMS of active parts), ``groups`` (number of the folder); one per stretch of
-        activity: ``regions`` ``(regions, 2)``, ``region_owners``; and as json ``names`` and ``skipped``.
+        Where the file goes, if there is one.
+    name : str
+        Of the file. One of the same name and another stamp is replaced.
+    stamp : str
+        From ``stamp_files``, of all that the pieces depend on.
 
     Raises
     ------
-    NoRecordingsError
-        If no file is usable.
     OSError
-        If the samples cannot be written.
+        If the file cannot be written; nothing is left of it.
+
+    Example
+    -------
+    >>> def pieces():
+    ...     yield from (np.zeros(3, dtype=np.float32), np.ones(2, dtype=np.float32))
+    >>> folder = getfixture("tmp_path")
+    >>> store = SampleStore(pieces, 0.1, 0.0, folder, "speech", "0123456789abcdef")
+    >>> store.samples.shape, store.lengths.tolist()
+    ((5,), [3, 2])
     """
-    heading = json.dumps([FORMAT, *options])
-    kind = hashlib.sha256(f"{heading} {sources}".encode()).hexdigest()[:8]
-    stem = f"{kind}-{_fingerprint(files, heading)}"
-    audio_path, index_path = folder / f"{stem}.i16", folder / f"{stem}.npz"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with file_lock(folder / f".{kind}.lock"):
-            index = _read_index(index_path, audio_path)
-            if index is None:
-                # The hidden ones were left by a killed process: only the holder of the lock gets here.
-                for old in (*folder.glob(f"{kind}-*"), *folder.glob(f".{kind}-*")):
-                    old.unlink()
-                index = _build(files, sources, audio_path, options)
-                # The index comes last: with it, the samples are whole.
-                with replacing(index_path) as temporary:
-                    np.savez(temporary, **index)
-    except OSError as error:
-        raise OSError(
-            error.errno, f"the samples of {sources} cannot be kept in the cache folder {folder}: {error}"
-        ) from error
-    return audio_path, index
 
+    def __init__(self, make_pieces, size_gb, max_memory_gb, folder, name, stamp):
+        if size_gb <= max_memory_gb:
+            pieces = list(make_pieces())
+            self._path = None
+            self.samples = np.concatenate(pieces)
+            lengths = [len(piece) for piece in pieces]
+        else:
+            self._path = folder / f"{name}-{stamp[:16]}.f32"
+            folder.mkdir(parents=True, exist_ok=True)
+            with file_lock(folder / f".{name}.lock"):
+                lengths = self._read_lengths()
+                if lengths is None:
+                    for prefix in ("", "."):
+                        for old in folder.glob(f"{prefix}{glob.escape(name)}-{'[0-9a-f]' * 16}.*"):
+                            old.unlink()
+                    logger.info("Writing up to %.1f GB of processed audio to %s", size_gb, self._path)
+                    lengths = self._write(make_pieces)
+            self.samples = self._map()
+        self.lengths = np.asarray(lengths, dtype=np.int64)
 
-def map_samples(path):
-    """Maps a file of samples into memory: int16, ``(time,)``, all recordings one after the other."""
-    return np.memmap(path, dtype=np.int16, mode="r")
+    def _read_lengths(self):
+        """The pieces' lengths, or None unless the file is there and whole."""
+        index_path = self._path.with_suffix(".json")
+        if not (self._path.is_file() and index_path.is_file()):
+            return None
+        lengths = json.loads(index_path.read_text(encoding="utf-8"))
+        return lengths if self._path.stat().st_size == 4 * sum(lengths) else None
 
-
-def _fingerprint(files, heading):
-    digest = hashlib.sha256(heading.encode())
-    for file in files:
+    def _write(self, make_pieces):
+        lengths = []
         try:
-            status = os.stat(file.path)
-            facts = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            # Missing: reported as that later.
-            facts = None
-        digest.update(f"{file.path}\0{file.name}\0{facts}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
+            with replacing(self._path) as temporary, open(temporary, "wb") as stream:
+                for piece in make_pieces():
+                    stream.write(memoryview(np.ascontiguousarray(piece, dtype=np.float32)).cast("B"))
+                    lengths.append(len(piece))
+            # The index comes last: with it, the samples are whole.
+            write_json(self._path.with_suffix(".json"), lengths)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror or error}: the processed audio cannot be kept in the cache folder "
+                "(another one can be given, or more memory allowed)",
+                str(self._path.parent),
+            ) from error
+        return lengths
 
+    def _map(self):
+        return np.memmap(self._path, dtype=np.float32, mode="r")
 
-def _read_index(index_path, audio_path):
-    """Returns None unless both files are there, readable, and fit each other."""
-    if not (index_path.is_file() and audio_path.is_file()):
-        return None
-    try:
-        with np.load(index_path) as stored:
-            index = dict(stored)
-    except (BadZipFile, EOFError, ValueError) as error:
-        logger.warning("%s is damaged (%s): decoding anew", index_path, error)
-        return None
-    if audio_path.stat().st_size != 2 * index["lengths"].sum():
-        logger.warning("%s is damaged (its size is wrong): decoding anew", audio_path)
-        return None
-    return index
+    def __getstate__(self):
+        # A mapped file goes to a spawned worker by name, not by content.
+        return {**self.__dict__, "samples": self.samples if self._path is None else None}
 
-
-def _build(files, sources, audio_path, options):
-    """Decodes all files into one; returns the index."""
-    names, folders, decoded, skipped = [], [], [], {}
-    with replacing(audio_path) as temporary:
-        with open(temporary, "wb") as stream:
-            for file, result in _decode_all(files, options):
-                if isinstance(result, str):
-                    skipped.setdefault(result, []).append(file.name)
-                    continue
-                # tofile reports a full disk without saying so.
-                stream.write(result.samples.data)
-                names.append(file.name)
-                folders.append(str(file.path.parent))
-                decoded.append(result._replace(samples=len(result.samples)))
-        skipped = {reason: skipped[reason] for reason in sorted(skipped)}
-        if not decoded:
-            counts = ", ".join(f"{len(left)} {reason}" for reason, left in skipped.items())
-            raise NoRecordingsError(
-                f"{sources}: expected at least one usable recording, but found none; "
-                f"left out: {counts or 'no files at all'}"
-            )
-    lengths, scales, rates, levels, regions = zip(*decoded, strict=True)
-    numbers = {folder: number for number, folder in enumerate(dict.fromkeys(folders))}
-    return {
-        "lengths": np.array(lengths, dtype=np.int64),
-        "scales": np.array(scales, dtype=np.float32),
-        "rates": np.array(rates, dtype=np.int64),
-        "levels": np.array(levels, dtype=np.float64),
-        "groups": np.array([numbers[folder] for folder in folders], dtype=np.int64),
-        "regions": np.concatenate(regions),
-        "region_owners": np.repeat(np.arange(len(regions)), [len(part) for part in regions]),
-        "names": np.array(json.dumps(names)),
-        "skipped": np.array(json.dumps(skipped)),
-    }
-
-
-def _decode_all(files, options):
-    """Yields each file with what it holds, or with the reason why it cannot be used."""
-    progress = tqdm(total=len(files), desc="Decoding", delay=2, mininterval=1, disable=not if_main_process())
-    # libsndfile and the resampling work outside Python's lock: threads share the work.
-    with progress, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for first in range(0, len(files), DECODED_AT_ONCE):
-            part = files[first : first + DECODED_AT_ONCE]
-            results = pool.map(lambda file: _decode(file.path, options), part)
-            for file, result in zip(part, results, strict=True):
-                progress.update()
-                yield file, result
-
-
-def _decode(path, options):
-    if not os.path.lexists(path):
-        return "missing"
-    if path.is_dir():
-        return "unreadable"
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
-        return "not audio"
-    try:
-        waveform, rate = read_mono(path, channel=0 if options.impulse_responses else None)
-    except UnusableAudioError as error:
-        logger.warning("Skipping %s", ascii(str(error)))
-        return error.reason
-    if len(waveform) < options.min_seconds * rate:
-        return "too short"
-    with np.errstate(over="ignore", invalid="ignore"):
-        waveform = waveform - waveform.mean(dtype=np.float64).astype(np.float32)
-        waveform = resample(waveform, rate, options.sample_rate)
-    peak = np.abs(waveform).max()
-    if not np.isfinite(peak):
-        return "not finite"
-    if peak == 0:
-        return "silent"
-    regions = active_regions(waveform / peak if options.impulse_responses else waveform, options.sample_rate)
-    if len(regions) == 0:
-        return "silent"
-    active = np.concatenate([waveform[start:end] for start, end in regions])
-    level = np.sqrt(np.mean(active.astype(np.float64) ** 2))
-    scale = peak / LARGEST
-    return _Decoded(np.rint(waveform / scale).astype(np.int16), scale, rate, level, regions)
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if self.samples is None:
+            self.samples = self._map()
