@@ -10,6 +10,7 @@ import importlib
 import multiprocessing
 import os
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from speechbrain.utils.logger import get_logger
 from sb_resizegan.dataio.audio import UnusableAudioError
 from sb_resizegan.metrics.pesq import PesqStatus, pesq_details
 
-__all__ = ["LABELS", "batches", "dnsmos_installed", "score_sources", "score_utterances"]
+__all__ = ["LABELS", "Wanted", "batches", "dnsmos_installed", "score_sources", "score_utterances"]
 
 logger = get_logger(__name__)
 
@@ -40,7 +41,15 @@ STOI_SECONDS = 0.4  # of 30 frames, the fewest that STOI is defined for
 
 
 def score_utterances(
-    references, estimates, sample_rate=16000, official=True, jobs=None, device="cpu", batch_size=16
+    references,
+    estimates,
+    sample_rate=16000,
+    official=True,
+    jobs=None,
+    device="cpu",
+    batch_size=16,
+    dnsmos=None,
+    intelligibility=True,
 ):
     """Scores enhanced utterances.
 
@@ -61,13 +70,16 @@ def score_utterances(
         Where the batched PESQ runs.
     batch_size : int
         Most utterances in a batch of PESQ.
+    dnsmos : bool, optional
+        Whether to call ``speechmos``; by default where it is installed.
+    intelligibility : bool
+        Whether to compute STOI and ESTOI.
 
     Returns
     -------
     list of dict
-        For each utterance, in order, the measures of :data:`LABELS` that were asked for (DNSMOS where
-        ``speechmos`` is installed), NaN where an utterance has none, and under ``notes`` a list of str that
-        says why.
+        For each utterance, in order, the measures of :data:`LABELS` that were asked for, NaN
+        where an utterance has none, and under ``notes`` a list of str that says why.
 
     Raises
     ------
@@ -102,14 +114,25 @@ def score_utterances(
     seconds = [len(reference) / SAMPLE_RATE for reference, _ in pairs]
     if jobs is None and sum(seconds) < SECONDS_FOR_PROCESSES:
         jobs = 0
-    return score_sources(
-        pairs, _itself, seconds, official, dnsmos_installed(), device, batch_size=batch_size, jobs=jobs
-    )
+    dnsmos = dnsmos_installed() if dnsmos is None else dnsmos
+    wanted = Wanted(official, dnsmos, intelligibility)
+    return score_sources(pairs, _itself, seconds, wanted, device, batch_size, jobs)
 
 
-def score_sources(
-    sources, load, seconds, official, dnsmos, device="cpu", batch_size=16, jobs=None, progress=None
-):
+class Wanted(NamedTuple):
+    """What is measured besides this package's PESQ and SI-SDR."""
+
+    official: bool = False
+    """PESQ of the ``pesq`` package."""
+
+    dnsmos: bool = False
+    """DNSMOS of ``speechmos``."""
+
+    intelligibility: bool = True
+    """STOI and ESTOI."""
+
+
+def score_sources(sources, load, seconds, wanted, device="cpu", batch_size=16, jobs=None, progress=None):
     """Scores pairs of signals wherever they are: PESQ in batches here, the rest one by one elsewhere.
 
     Arguments
@@ -121,8 +144,8 @@ def score_sources(
         ``UnusableAudioError``. A function of a module.
     seconds : sequence of float
         About how long each pair is.
-    official, dnsmos : bool
-        Whether to call the ``pesq`` package, and ``speechmos``.
+    wanted : Wanted
+        The measures.
     device : str or torch.device
         Where the batches are scored.
     batch_size : int
@@ -152,7 +175,7 @@ def score_sources(
     try:
         if pool:
             waiting = {
-                pool.submit(_load_and_score, source, load, official, dnsmos): index
+                pool.submit(_load_and_score, source, load, wanted): index
                 for index, source in enumerate(sources)
             }
         for batch in batches(seconds, batch_size):
@@ -164,7 +187,7 @@ def score_sources(
                 progress(1)
         else:
             for index, source in enumerate(sources):
-                others[index] = _load_and_score(source, load, official, dnsmos)
+                others[index] = _load_and_score(source, load, wanted)
                 progress(1)
     finally:
         if pool:
@@ -256,11 +279,16 @@ def _score_pesq(batch, load, device):
             result["notes"].append(f"PESQ refused: {PesqStatus(status).name.lower().replace('_', ' ')}")
 
 
-def _load_and_score(source, load, official, dnsmos):
+def _load_and_score(source, load, wanted):
     """All other measures of a pair, NaN where there is none, and notes that say why."""
-    names = ["stoi", "estoi", "si_sdr_db"]
-    names += ["pesq_wb_official"] * official + ["dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"] * dnsmos
-    scores, notes = dict.fromkeys(names, float("nan")), []
+    measures = {_si_sdr: ["si_sdr_db"]}
+    if wanted.intelligibility:
+        measures[_intelligibility] = ["stoi", "estoi"]
+    if wanted.official:
+        measures[_official] = ["pesq_wb_official"]
+    if wanted.dnsmos:
+        measures[_dnsmos] = ["dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"]
+    scores, notes = {name: float("nan") for names in measures.values() for name in names}, []
     try:
         reference, estimate = load(source)
     except UnusableAudioError:
@@ -268,7 +296,7 @@ def _load_and_score(source, load, official, dnsmos):
     finite = np.isfinite(reference).all() and np.isfinite(estimate).all()
     if not (finite and np.any(reference) and np.any(estimate)):
         return scores, notes  # as well
-    for measure in (_intelligibility, _si_sdr, *[_official] * official, *[_dnsmos] * dnsmos):
+    for measure in measures:
         measure(reference, estimate, scores, notes)
     return scores, notes
 

@@ -42,10 +42,11 @@ def latent_variation(enhance, noisy, num_samples=8, seed=0, clean=None, sample_r
     Returns
     -------
     dict of str to float
-        ``latent_samples``; ``latent_difference_db``, −∞ if all outputs are the same; with ``clean``
-        also, over the latents of an utterance, ``latent_pesq_std`` (the mean over utterances of the standard deviation),
-        ``latent_pesq_range`` (the mean of highest minus lowest) and ``latent_pesq_range_largest``. NaN where
-        no utterance has a figure; ``latent_utterances`` and ``latent_pesq_utterances`` say how many have one.
+        ``latent_samples``; ``latent_difference_db``, −∞ if all outputs are the same. With ``clean`` also,
+        over the latents of an utterance: ``latent_pesq_std``, the mean over utterances of the standard
+        deviation; ``latent_pesq_range``, the mean of highest minus lowest; ``latent_pesq_range_largest``. NaN
+        where no utterance has a figure; ``latent_utterances`` and ``latent_pesq_utterances`` say how many
+        have one.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def _signed(value):
 
 def _difference(outputs):
     """Mean squared difference of pairs of rows over the mean energy of a row; NaN for silence."""
-    # Twice the variance is the mean squared difference; about the first row, it is exactly 0 if all are equal.
+    # Twice the variance is the mean squared difference; about the first row it is 0 if all are equal.
     about_first = outputs - outputs[:1]
     variance = about_first.var(dim=0).sum()
     return float(2 * variance / outputs.square().sum(dim=1).mean())

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from sb_resizegan.dataio.audio import read_mono, resample
-from sb_resizegan.metrics.enhancement import SAMPLE_RATE, score_sources
+from sb_resizegan.metrics.enhancement import SAMPLE_RATE, Wanted, score_sources
 
 SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".w64"))
 
@@ -175,8 +175,7 @@ def score_pairs(pairs, device="cpu", official=False, batch_size=16, jobs=None, p
         pairs,
         read_pair,
         [pair.seconds for pair in pairs],
-        official,
-        dnsmos,
+        Wanted(official, dnsmos),
         device,
         batch_size,
         jobs,

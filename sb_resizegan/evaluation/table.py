@@ -1,6 +1,8 @@
 """The table of a test: systems by measures, by signal-to-noise ratio and over all utterances."""
 
+import csv
 import math
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,54 +55,124 @@ class EnhancementTable:
 
     Arguments
     ---------
-    utterances : sequence of Utterance
-        What was scored. Where one states no signal-to-noise ratio, it is measured.
+    names : sequence of str
+        Of the utterances.
+    snr_db : sequence of float
+        Their signal-to-noise ratios; NaN where there is none.
     systems : dict of str to list of dict
         By the name of a system its scores, as :func:`~sb_resizegan.metrics.enhancement.score_utterances`
         gives them, in the order of the utterances.
+    measured : sequence of str
+        Names of the utterances whose ratio the corpus doesn't state.
 
     Raises
     ------
     ValueError
-        If there is no utterance or no system, two utterances have one name, or a system has not as many
-        scores as there are utterances.
+        If there is no utterance or no system, two utterances have one name, or there are other numbers of
+        ratios or scores.
 
     Example
     -------
-    >>> import numpy as np
-    >>> from sb_resizegan.dataio.utterances import Utterance
-    >>> utterances = [Utterance(name, np.ones(9), np.ones(9), snr) for name, snr in (("a", 0.0), ("b", 5.0))]
     >>> scores = [{"pesq_wb": 1.5, "notes": []}, {"pesq_wb": 2.0, "notes": []}]
-    >>> for row in EnhancementTable(utterances, {"noisy": scores}).rows(): print(row.bucket, row.means)
+    >>> table = EnhancementTable(["a", "b"], [0.0, 5.0], {"noisy": scores})
+    >>> for row in table.rows(): print(row.bucket, row.means)
     all {'pesq_wb': 1.75}
     0 dB {'pesq_wb': 1.5}
     5 dB {'pesq_wb': 2.0}
     """
 
-    def __init__(self, utterances, systems):
-        self.names = [utterance.name for utterance in utterances]
+    def __init__(self, names, snr_db, systems, measured=()):
+        self.names, self.snr_db = list(names), [float(value) for value in snr_db]
         if not self.names or not systems:
             raise ValueError(
                 f"expected utterances and systems, but got {len(self.names)} and {len(systems)} of them"
             )
-        if len(set(self.names)) < len(self.names):
-            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        twice = [name for name, count in Counter(self.names).items() if count > 1]
+        if twice:
             raise ValueError(f"expected each utterance once, but got more than one {twice[0]!r}")
-        for system, scores in systems.items():
-            if len(scores) != len(self.names):
+        for what, values in (("snr_db", self.snr_db), *systems.items()):
+            if len(values) != len(self.names):
                 raise ValueError(
-                    f"{system}: expected scores of {len(self.names)} utterances, but got {len(scores)}"
+                    f"{what}: expected one for each of {len(self.names)} utterances, but got {len(values)}"
                 )
-        self.snr_db = [
-            measured_snr_db(utterance.noisy, utterance.clean)
-            if utterance.snr_db is None
-            else float(utterance.snr_db)
-            for utterance in utterances
-        ]
-        self.snr_measured = [utterance.snr_db is None for utterance in utterances]
+        self.measured = frozenset(measured)
         self.systems = dict(systems)
         found = {name for scores in systems.values() for score in scores for name in score}
         self.measures = [name for name in LABELS if name in found]
+
+    @classmethod
+    def of(cls, utterances, systems):
+        """A table of utterances; where one states no signal-to-noise ratio, it is measured.
+
+        Arguments
+        ---------
+        utterances : sequence of Utterance
+            What was scored.
+        systems : dict of str to list of dict
+            As above.
+
+        Returns
+        -------
+        EnhancementTable
+        """
+        measured = [utterance for utterance in utterances if utterance.snr_db is None]
+        snr_db = [
+            measured_snr_db(utterance.noisy, utterance.clean)
+            if utterance.snr_db is None
+            else utterance.snr_db
+            for utterance in utterances
+        ]
+        names = [utterance.name for utterance in utterances]
+        return cls(names, snr_db, systems, [utterance.name for utterance in measured])
+
+    @classmethod
+    def read(cls, path):
+        """Reads a table that :meth:`write` wrote.
+
+        Arguments
+        ---------
+        path : str or Path
+            Its ``scores.csv``.
+
+        Returns
+        -------
+        EnhancementTable
+
+        Raises
+        ------
+        ValueError
+            If it is no such file, or lacks a system's scores of an utterance.
+        OSError
+            If it can't be read.
+        """
+        with open(path, newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            columns = reader.fieldnames or []
+            expected = ["utterance", "system", "snr_db", "snr_source", "notes"]
+            if not set(expected) <= set(columns):
+                raise ValueError(f"{path}: expected the columns {expected}, but got {columns}")
+            rows = list(reader)
+        names = list(dict.fromkeys(row["utterance"] for row in rows))
+        cells = {(row["utterance"], row["system"]): row for row in rows}
+        systems = {}
+        for system in dict.fromkeys(row["system"] for row in rows):
+            lacking = [name for name in names if (name, system) not in cells]
+            if lacking:
+                raise ValueError(f"{path}: {system} has no scores of {lacking[0]!r}")
+            systems[system] = [
+                {
+                    **{
+                        measure: _number(cells[name, system][measure])
+                        for measure in LABELS
+                        if measure in columns
+                    },
+                    "notes": [words for words in cells[name, system]["notes"].split("; ") if words],
+                }
+                for name in names
+            ]
+        first = {row["utterance"]: row for row in reversed(rows)}
+        measured = [name for name in names if first[name]["snr_source"] == "measured"]
+        return cls(names, [_number(first[name]["snr_db"]) for name in names], systems, measured)
 
     def rows(self):
         """The table's lines: all utterances first, then by ascending signal-to-noise ratio.
@@ -109,21 +181,47 @@ class EnhancementTable:
         -------
         list of TableRow
         """
-        everything = [("all", list(range(len(self.names))))]
-        buckets = everything + snr_buckets(self.snr_db)
         return [
             TableRow(bucket, system, len(indices), *self._means(system, indices))
-            for bucket, indices in buckets
+            for bucket, indices in self.buckets()
             for system in self.systems
         ]
 
+    def buckets(self):
+        """All utterances, then those of each bucket of signal-to-noise ratios.
+
+        Returns
+        -------
+        list of tuple
+            ``(label, numbers of the utterances)``.
+        """
+        return [("all", list(range(len(self.names)))), *snr_buckets(self.snr_db)]
+
+    def values(self, system, indices, measure):
+        """A system's scores of those utterances for which every system has the measure.
+
+        Arguments
+        ---------
+        system : str
+            Its name.
+        indices : sequence of int
+            Numbers of utterances.
+        measure : str
+            One of ``measures``.
+
+        Returns
+        -------
+        list of float
+        """
+        scores = self.systems[system]
+        return [scores[index][measure] for index in indices if self._complete(measure, index)]
+
     def _means(self, system, indices):
-        means, counts = {}, {}
-        for measure in self.measures:
-            common = [index for index in indices if self._complete(measure, index)]
-            values = [self.systems[system][index][measure] for index in common]
-            means[measure] = sum(values) / len(values) if values else float("nan")
-            counts[measure] = len(values)
+        values = {measure: self.values(system, indices, measure) for measure in self.measures}
+        counts = {measure: len(found) for measure, found in values.items()}
+        means = {
+            measure: sum(found) / len(found) if found else float("nan") for measure, found in values.items()
+        }
         return means, counts
 
     def _complete(self, measure, index):
@@ -194,11 +292,10 @@ class EnhancementTable:
         """What the columns are, in a paragraph."""
         words = "; ".join(LABELS[name] for name in self.measures) + "."
         words += " Means over the utterances for which every system has the figure."
-        measured = sum(self.snr_measured)
-        if measured:
+        if self.measured:
             words += (
-                f" SNR measured against the clean signal for {measured} of {len(self.names)} utterances, "
-                "for which the corpus states none."
+                f" The corpus states no SNR for {len(self.measured)} of {len(self.names)} utterances: "
+                "measured against the clean signal."
             )
         return words
 
@@ -223,11 +320,18 @@ class EnhancementTable:
         rows = []
         for index, name in enumerate(self.names):
             for system, scores in self.systems.items():
-                values = {measure: scores[index].get(measure, float("nan")) for measure in self.measures}
-                snr = {"snr_db": self.snr_db[index], **values}
-                figures = {key: round(value, 6) if math.isfinite(value) else "" for key, value in snr.items()}
-                notes = "; ".join(scores[index].get("notes", []))
-                rows.append({"utterance": name, "system": system, **figures, "notes": notes})
+                score = scores[index]
+                figures = {measure: _text(score.get(measure, float("nan"))) for measure in self.measures}
+                rows.append(
+                    {
+                        "utterance": name,
+                        "system": system,
+                        "snr_db": _text(self.snr_db[index]),
+                        "snr_source": "measured" if name in self.measured else "stated",
+                        **figures,
+                        "notes": "; ".join(score.get("notes", [])),
+                    }
+                )
         return [folder / "scores.md", write_measures(rows, folder / "scores.csv")]
 
 
@@ -277,6 +381,14 @@ def _cell(row, measure):
         return "–"
     words = f"{value:.{PLACES.get(measure, 2)}f}"
     return words if count == row.utterances else f"{words} (of {count})"
+
+
+def _text(value):
+    return f"{value:.6f}" if math.isfinite(value) else ""
+
+
+def _number(text):
+    return float(text) if text else float("nan")
 
 
 def _escaped(words):
