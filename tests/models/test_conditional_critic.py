@@ -122,20 +122,17 @@ def test_the_score_depends_on_the_condition_and_not_on_the_level_of_both():
     assert (critic(2 * candidate, noisy) - scores).abs().min() > 1e-4
 
 
-@pytest.mark.parametrize(("repeats", "gain"), [(1, 1e-3), (1, 50.0), (4, 1.0), (4, 0.01)])
-def test_gradients_and_scores_in_units_of_the_noisy_signal_do_not_depend_on_level_and_length(repeats, gain):
+@pytest.mark.parametrize(("time", "gain"), [(8192, 1e-3), (8192, 50.0), (65536, 1.0), (65536, 0.01)])
+def test_gradients_in_units_of_the_noisy_signal_do_not_depend_on_level_and_length(time, gain):
     critic = ConditionalCritic().eval()
-    once = signals(16384)
-    results = []
-    for signal in (once, [gain * x.repeat(1, repeats) for x in once]):
+    norms = []
+    for signal in (signals(16384), [gain * x for x in signals(time)]):
         unit = critic.distance_unit(signal[1])
         candidate, noisy = (x / unit for x in signal)
         torch.testing.assert_close(noisy.norm(dim=1), torch.ones(4))
         torch.testing.assert_close(critic(*signal), critic(candidate, noisy), rtol=1e-4, atol=1e-6)
-        norm = gradient_norm(lambda x, noisy=noisy: critic(x, noisy), candidate)
-        gap = critic(5 * candidate, noisy) - critic(candidate, noisy)
-        results.append((norm, gap))
-    torch.testing.assert_close(results[0], results[1], rtol=0.1, atol=2e-4)
+        norms.append(gradient_norm(lambda x, noisy=noisy: critic(x, noisy), candidate))
+    torch.testing.assert_close(norms[0], norms[1], rtol=0.1, atol=0.0)
 
 
 def test_the_unit_of_distance_is_that_of_the_utterance_without_its_padding():
