@@ -1,4 +1,4 @@
-"""Enhancement of waveforms by a convolutional autoencoder in time, SEGAN's shape with a selectable upsampling.
+"""Generator of enhanced waveforms, SEGAN's shape with a selectable upsampling.
 
 Source
 ------
@@ -28,7 +28,9 @@ class WaveformGenerator(nn.Module):
     rate: joined as further channels as in SEGAN. (Added, they trained worse at the same widths.) There is no
     normalisation of features: an utterance's output does not depend on its batch.
 
-    OUTPUT_RULE
+    The last stage has two channels, g and c, and the output is ``sigmoid(g) * noisy + c``: what is to stay
+    need not be made anew, nor what is to go be matched sample by sample. Of the three forms tried, it trained
+    best, before ``c`` alone (lowest SI-SDR) and ``noisy + c`` (highest spectral loss).
 
     The utterance is divided by its root mean square on the way in, and the output multiplied by it: the level
     of the input is that of the output, whatever it is, and silence stays exactly silence. Time is extended by
@@ -100,7 +102,7 @@ class WaveformGenerator(nn.Module):
         inputs = (channels[-1] + latent_dim, *(2 * count for count in skipped))
         self.decoder = nn.ModuleList(
             Upsample1d(inputs, outputs, kernel_size, factor, upsampling, attenuation=attenuation, fused=fused)
-            for inputs, outputs, factor in zip(inputs, (*skipped, 1), reversed(factors), strict=True)
+            for inputs, outputs, factor in zip(inputs, (*skipped, 2), reversed(factors), strict=True)
         )
 
     def latent_frames(self, time):
@@ -173,5 +175,6 @@ class WaveformGenerator(nn.Module):
         skips[-1] = latent.to(x.dtype)
         for stage in self.decoder[:-1]:
             x = F.leaky_relu(stage(torch.cat([x, skips.pop()], dim=1)), SLOPE)
-        x = self.decoder[-1](torch.cat([x, skips.pop()], dim=1)).squeeze(1)[:, :time]
-        return noisy + level * x
+        x = self.decoder[-1](torch.cat([x, skips.pop()], dim=1))[..., :time].to(level.dtype)
+        gate, correction = x.unbind(dim=1)
+        return torch.sigmoid(gate) * noisy + level * correction

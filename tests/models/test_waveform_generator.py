@@ -150,9 +150,13 @@ def test_stride_tones_of_transposed_convolutions_and_their_absence_with_nearest(
         for seed in range(5):
             torch.manual_seed(seed)
             generator = WaveformGenerator(upsampling=mode, latent_dim=0)
+            added = []
+            generator.decoder[-1].register_forward_hook(
+                lambda *call, added=added: added.append(call[2][:, 0])
+            )
             with torch.no_grad():
-                correction = generator(noise) - noise
-            values.append(worst_prominence(stride_tone_prominence(correction, generator.factors[::-1])))
+                generator(noise)
+            values.append(worst_prominence(stride_tone_prominence(added[0], generator.factors[::-1])))
     assert sorted(worst["transpose"])[2] > 8
     assert max(worst["nearest"]) < 1.5
 
