@@ -52,10 +52,10 @@ def find_recordings(sources, except_folder=None):
     >>> [file.name for file in find_recordings(folder / "list.csv")]
     ['a/1.wav', 'b/1.wav']
     """
-    if isinstance(sources, str | os.PathLike):
-        sources = [sources]
     if not sources:
         raise ValueError(f"sources: expected at least one, but got {sources!r}")
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
     files = {}
     for source in sources:
         for file in sorted(_files_of(source, except_folder), key=lambda file: (file.path.parent, file.path)):
