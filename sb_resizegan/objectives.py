@@ -2,8 +2,8 @@
 
 Source
 ------
-The compressed spectral terms: S. Braun and I. Tashev, "A consolidated view of loss functions for supervised deep
-learning-based speech enhancement", TSP 2021, section III; the perceptual term is wide-band PESQ itself
+The compressed spectral terms: S. Braun and I. Tashev, "A consolidated view of loss functions for supervised
+deep learning-based speech enhancement", TSP 2021, section III; the perceptual term is wide-band PESQ itself
 (:func:`~sb_resizegan.metrics.pesq.pesq_loss`).
 """
 

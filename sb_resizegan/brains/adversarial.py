@@ -49,7 +49,8 @@ class AdversarialBrain(sb.Brain):
     hparams : dict
         ``seed``; ``critic_steps``, 0 for a training without critic; ``critic_optimizer`` and
         ``generator_optimizer``, functions of a parameter list; ``learning_rate_schedule``, a function of the
-        epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint);
+        epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint), and
+        optionally ``critic_learning_rate_factor`` on it;
         ``average_decay`` of the generator's exponential moving average; ``loss``, one of
         :mod:`sb_resizegan.losses`; and SpeechBrain's run options.
     batches_per_epoch : int
@@ -299,9 +300,10 @@ class AdversarialBrain(sb.Brain):
             self.valid_figures = []
             return
         self.learning_rate, _ = self.hparams.learning_rate_schedule(epoch)
-        for optimizer in self.optimizers_dict.values():
+        for name, optimizer in self.optimizers_dict.items():
+            factor = getattr(self.hparams, f"{name}_learning_rate_factor", 1.0)
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate
+                group["lr"] = factor * self.learning_rate
         self.train_stats, self._figures = {}, {}
         self._first_batch = (epoch - 1) * self.batches_per_epoch
         if self._show_bar:

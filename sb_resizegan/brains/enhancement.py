@@ -4,6 +4,7 @@ import speechbrain as sb
 import torch
 
 from sb_resizegan.brains.adversarial import AdversarialBrain, unwrap
+from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples
 
 
 class EnhancementBrain(AdversarialBrain):
@@ -13,14 +14,16 @@ class EnhancementBrain(AdversarialBrain):
     :class:`~sb_resizegan.dataio.noisy.NoisyBatch`. The modules are ``generator``, an
     :class:`~sb_resizegan.models.enhancement.EnhancementGenerator`, and ``critic``, called with candidate,
     noisy speech, lengths and shifts. Further hyperparameters are ``objective``, an
-    :class:`~sb_resizegan.objectives.EnhancementObjective`, and ``adversarial_weight``. The generator minimises
-    their weighted sum. The figures in validation are the terms of the objective.
+    :class:`~sb_resizegan.objectives.EnhancementObjective`, and ``adversarial_weight``. The
+    generator minimises the first plus so much of the adversarial loss. The figures in validation are the terms of the objective.
     """
 
     def __init__(self, modules, hparams, *args, **kwargs):
         missing = [key for key in ("objective", "adversarial_weight") if key not in hparams]
         if missing:
-            raise ValueError(f"hparams: expected 'objective' and 'adversarial_weight', but {missing} are missing")
+            raise ValueError(
+                f"hparams: expected 'objective' and 'adversarial_weight', but {missing} are missing"
+            )
         super().__init__(modules, hparams, *args, **kwargs)
 
     def generate(self, generator, batch):
@@ -36,7 +39,11 @@ class EnhancementBrain(AdversarialBrain):
 
     def compute_objectives(self, predictions, batch, stage):
         """Loss of the active network; in validation, the objective."""
-        noisy, clean, lengths = (part.to(self.device) for part in batch)
+        noisy, clean, lengths = batch.to(self.device)
+
+        # The penalty shall treat quiet utterances like loud ones.
+        level = utterance_level(noisy, valid_samples(lengths, noisy))
+        condition = divided_by_level(noisy, level)
 
         def bound(critic):
             draw_shifts = unwrap(critic).draw_shifts
@@ -45,11 +52,12 @@ class EnhancementBrain(AdversarialBrain):
                 # The losses score clean and enhanced speech in one call.
                 calls = len(candidates) // len(noisy)
                 shifts = torch.cat([self.draw(draw_shifts, len(noisy)) for _ in range(calls)])
-                return critic(candidates, noisy.repeat(calls, 1), lengths.repeat(calls), shifts)
+                return critic(candidates, condition.repeat(calls, 1), lengths.repeat(calls), shifts)
 
             return score
 
         if stage == sb.Stage.TRAIN and self.active == "critic":
+            clean, predictions = (divided_by_level(signal, level) for signal in (clean, predictions))
             return self.critic_objective(bound, clean, predictions)
         value, figures = self.hparams.objective(predictions, clean, lengths)
         if stage != sb.Stage.TRAIN:
@@ -57,5 +65,6 @@ class EnhancementBrain(AdversarialBrain):
             return value
         self.note(figures)
         if self.critic_steps:
-            value = value + self.hparams.adversarial_weight * self.generator_objective(bound, predictions)
+            candidates = divided_by_level(predictions, level)
+            value = value + self.hparams.adversarial_weight * self.generator_objective(bound, candidates)
         return value

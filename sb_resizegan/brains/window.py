@@ -34,7 +34,9 @@ class WGANBrain(AdversarialBrain):
             def score(candidates):
                 # The losses score real and generated windows in one call.
                 calls = len(candidates) // len(real)
-                return critic(candidates, torch.cat([self.draw(draw_shifts, len(real)) for _ in range(calls)]))
+                return critic(
+                    candidates, torch.cat([self.draw(draw_shifts, len(real)) for _ in range(calls)])
+                )
 
             return score
 

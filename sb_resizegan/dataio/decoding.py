@@ -200,10 +200,10 @@ def _decode(path, options):
         return error.reason
     if len(waveform) < options.min_seconds * rate:
         return "too short"
-    if not options.impulse_responses:
-        # An impulse response has a mean by right: it is the room's gain at 0 Hz.
-        waveform = waveform - waveform.mean(dtype=np.float64).astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
+        if not options.impulse_responses:
+            # An impulse response has a mean by right: it is the room's gain at 0 Hz.
+            waveform = waveform - waveform.mean(dtype=np.float64).astype(np.float32)
         waveform = resample(waveform, rate, options.sample_rate)
     peak = np.abs(waveform).max()
     if not np.isfinite(peak):

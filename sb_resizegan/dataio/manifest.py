@@ -12,6 +12,7 @@ from tqdm import tqdm
 from sb_resizegan.dataio.activity import SILENCE_DB, frame_levels
 from sb_resizegan.dataio.audio import UnusableAudioError, mono_blocks
 from sb_resizegan.dataio.files import write_json
+from sb_resizegan.dataio.manifest_files import read_report, stamp_files
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -19,9 +20,7 @@ __all__ = [
     "examine_file",
     "find_files",
     "prepare_speech",
-    "read_report",
     "split_names",
-    "stamp_files",
 ]
 
 logger = get_logger(__name__)
@@ -109,7 +108,7 @@ def prepare_speech(
         raise ValueError(f"save_folder: expected another folder than data_folder, but both are {data_folder}")
     names = find_files(data_folder, save_folder)
     options = [FORMAT, sample_rate, valid_fraction, min_seconds, seed]
-    stamp = stamp_files(data_folder, names, options)
+    stamp = stamp_files(names, options, data_folder)
     done = read_report(save_folder / REPORT, stamp)
     if done is not None and all((save_folder / name).is_file() for name in MANIFESTS.values()):
         logger.info("Manifests in %s are up to date", save_folder)
@@ -181,71 +180,6 @@ def find_files(data_folder, save_folder=None):
         paths = (os.path.join(folder, file) for file in sorted(files))
         names += [os.path.relpath(path, data_folder) for path in paths if visit_once(path)]
     return sorted(names)
-
-
-def stamp_files(folder, names, options):
-    """Digest of files' names, sizes and times, and of what is to be done with them.
-
-    Arguments
-    ---------
-    folder : Path
-        Where the files are.
-    names : iterable of str
-        Paths relative to it.
-    options : list
-        What ``json`` can write.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> len(stamp_files(Path("nowhere"), ["a.wav"], [16000]))
-    64
-    """
-    digest = hashlib.sha256(json.dumps(options).encode())
-    for name in names:
-        try:
-            status = os.stat(folder / name)
-            facts = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            # A dangling link: reported as unreadable later.
-            facts = None
-        digest.update(f"{name}\0{facts}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def read_report(path, stamp):
-    """What an earlier preparation reported, if it was of the same files and options.
-
-    Arguments
-    ---------
-    path : Path
-        The report.
-    stamp : str
-        From ``stamp_files``.
-
-    Returns
-    -------
-    dict or None
-        None if there is no such report, or one of something else.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "report.json"
-    >>> _ = path.write_text('{"stamp": "1f", "train": {"files": 3}}')
-    >>> read_report(path, "1f")["train"], read_report(path, "2e")
-    ({'files': 3}, None)
-    """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        logger.warning("%s is not a report: preparing anew", path)
-        return None
-    return report if isinstance(report, dict) and report.get("stamp") == stamp else None
 
 
 def _examine(data_folder, names, min_seconds):

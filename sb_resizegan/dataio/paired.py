@@ -8,7 +8,8 @@ from pathlib import Path
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.files import file_lock, write_json
-from sb_resizegan.dataio.manifest import read_report, split_names, stamp_files
+from sb_resizegan.dataio.manifest import split_names
+from sb_resizegan.dataio.manifest_files import read_report, stamp_files
 from sb_resizegan.dataio.paired_checks import UsablePair, check_pairs
 from sb_resizegan.dataio.paired_layouts import NoPairsError, find_pair_files
 
@@ -119,7 +120,7 @@ def prepare_pairs(
     found = find_pair_files(data_folder, layout, split, sample_rate, ignored_folder=save_folder)
     data_root = data_folder.parent if data_folder.is_file() else data_folder
     options = [FORMAT, str(data_root), found.layout, split, sample_rate, valid_fraction, min_seconds, seed]
-    stamp = stamp_files(data_root, _watched_names(found, data_root), options)
+    stamp = stamp_files(_watched_names(found, data_root), options, data_root)
 
     def held_out_of(pairs):
         return _held_out(found.layout, pairs, valid_fraction, seed) if split is None else set()

@@ -7,10 +7,10 @@ from numbers import Real
 import numpy as np
 from speechbrain.utils.logger import get_logger
 
+from sb_resizegan.dataio.decoding import DecodingOptions, NoRecordingsError, load_or_build, map_samples
 from sb_resizegan.dataio.draws import check_count
 from sb_resizegan.dataio.files import user_cache_folder
 from sb_resizegan.dataio.manifest import split_names
-from sb_resizegan.dataio.decoding import DecodingOptions, NoRecordingsError, load_or_build, map_samples
 from sb_resizegan.dataio.sources import find_recordings
 
 __all__ = ["NoRecordingsError", "Recordings"]

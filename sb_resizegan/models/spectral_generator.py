@@ -2,11 +2,11 @@
 
 Source
 ------
-The dual-path bottleneck: Y. Luo, Z. Chen, T. Yoshioka, "Dual-path RNN", ICASSP 2020, in the time-frequency form
-of X. Le et al., "DPCRN: Dual-path convolution recurrent network for single channel speech enhancement",
+The dual-path bottleneck: Y. Luo, Z. Chen, T. Yoshioka, "Dual-path RNN", ICASSP 2020, in the time-frequency
+form of X. Le et al., "DPCRN: Dual-path convolution recurrent network for single channel speech enhancement",
 Interspeech 2021. The compressed spectrum: A. Li et al., "On the importance of power compression and phase
-estimation in monaural speech dereverberation", Interspeech 2021, equation 5. The resize-convolution: A. Odena,
-V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016.
+estimation in monaural speech dereverberation", Interspeech 2021, equation 5. The resize-convolution:
+A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016.
 """
 
 import math
@@ -26,9 +26,9 @@ EPSILON = 1e-8
 class SpectralGenerator(EnhancementGenerator):
     """Multiplies the compressed spectrum of noisy speech by a complex mask.
 
-    Convolutions with a stride go down the frequency axis, each frame by itself; blocks of two recurrent paths,
-    one along time for each band and one along the bands of each frame, do the rest; upsampling convolutions
-    go up to the bins again, with the output of the stage of the same resolution added. The latent enters
+    Convolutions with a stride go down the frequency axis, each frame by itself; blocks of two recurrent
+    paths, one along time for each band and one along the bands of each frame, do the rest; upsampling
+    convolutions go up to the bins again, with the output of the stage of the same resolution added. The latent enters
     before the blocks, one vector for each frame.
 
     With ``causal=True`` no output sample depends on input more than one analysis window (``n_fft`` samples)

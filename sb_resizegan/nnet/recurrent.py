@@ -2,8 +2,8 @@
 
 Source
 ------
-K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine Translation",
-EMNLP 2014, equations 5 to 8, in the form of :class:`torch.nn.GRU` (the reset gate after the product).
+K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+Translation", EMNLP 2014, equations 5 to 8, in the form of :class:`torch.nn.GRU` (the reset gate after the product).
 """
 
 import torch
@@ -121,7 +121,9 @@ class _Recurrence(torch.autograd.Function):
                 hidden_grad.add_(grad[step, index])
                 torch.sub(1, update, out=complement)
                 # candidate: (1 - update) (1 - candidate ** 2)
-                torch.mul(candidate, candidate, out=by_candidate).neg_().add_(1).mul_(complement).mul_(hidden_grad)
+                torch.mul(candidate, candidate, out=by_candidate).neg_().add_(1).mul_(complement).mul_(
+                    hidden_grad
+                )
                 by_input[:, 2 * size :].copy_(by_candidate)
                 torch.mul(by_candidate, reset, out=by_recurrent[:, 2 * size :])
                 # reset

@@ -148,6 +148,7 @@ def test_what_cannot_be_used_is_named(speech, tmp_path):
     soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
     soundfile.write(folder / "constant.wav", np.full(RATE, 0.5), RATE)
     soundfile.write(folder / "nan.wav", np.append(speech, np.nan), RATE, subtype="FLOAT")
+    soundfile.write(folder / "huge.wav", 3e38 * (-1.0) ** np.arange(8000), 8000, subtype="FLOAT")
     soundfile.write(folder / "no_samples.wav", np.zeros(0), RATE)
     (folder / "no_bytes.wav").write_bytes(b"")
     (folder / "text.wav").write_text("not a wav file")
@@ -161,7 +162,7 @@ def test_what_cannot_be_used_is_named(speech, tmp_path):
         "corrupt": ["cut.flac", "text.wav"],
         "empty": ["no_bytes.wav", "no_samples.wav"],
         "not audio": ["notes.txt"],
-        "not finite": ["nan.wav"],
+        "not finite": ["huge.wav", "nan.wav"],
         "silent": ["constant.wav", "silent.wav"],
         "too short": ["short.wav"],
         "unreadable": ["dangling.wav"],

@@ -65,3 +65,9 @@ def test_list_without_paths(folder):
     (folder / "list.csv").write_text("file,seconds\na/1.wav,1\n")
     with pytest.raises(ValueError, match=r"list\.csv: expected a column 'path', but its columns are"):
         find_recordings(folder / "list.csv")
+
+
+def test_list_that_is_none(folder):
+    (folder / "list.csv").write_bytes(b"path\n\xff\xfe\x00\n")
+    with pytest.raises(ValueError, match=r"list\.csv: expected a csv file in UTF-8"):
+        find_recordings(folder / "list.csv")
