@@ -158,6 +158,9 @@ def test_splits_of_folders_are_kept_and_one_split_can_be_asked_for(tmp_path, pie
     report = prepare_pairs(tmp_path / "data", tmp_path / "out", split="test")
     assert report["test"]["pairs"] == 4
     assert {path.name for path in (tmp_path / "out").glob("*.json")} == {"test.json", "report.json"}
+    # Nothing is held out of what was asked for as training.
+    report = prepare_pairs(tmp_path / "data/train", tmp_path / "out", split="train")
+    assert (report["train"]["pairs"], "valid" in report) == (2, False)
 
 
 def test_every_bad_pair_is_named_with_its_reason(folders, tmp_path, pieces):
@@ -277,6 +280,15 @@ def test_changes_are_noticed(studio, tmp_path, pieces):
     new_copies = facts(out / "resampled")
     assert len(new_copies) == 2 * 5
     assert len(new_copies.items() & old_copies.items()) == 2 * 4
+
+
+def test_file_of_the_same_size_is_resampled_anew(studio, tmp_path, pieces):
+    prepare_pairs(studio, tmp_path / "out")
+    changed = studio / "clean_testset_wav/p232_001.wav"
+    write(changed, -read_mono(changed)[0], 48000)
+    prepare_pairs(studio, tmp_path / "out")
+    copy, _ = read_mono(read_manifests(tmp_path / "out", studio)["test"]["p232_001"]["clean"])
+    np.testing.assert_array_equal(copy, resample(read_mono(changed)[0], 48000, RATE))
 
 
 @pytest.mark.parametrize("damage", ["train.json", "report.json", "garbage", "garbled manifest", "copy"])
