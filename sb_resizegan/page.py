@@ -10,7 +10,22 @@ from sb_resizegan.metrics.tables import readable
 from sb_resizegan.report_style import STYLE
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["ReportTable"]
+__all__ = [
+    "ReportTable",
+    "curves",
+    "epochs_table",
+    "figure",
+    "log_text",
+    "measures",
+    "missing_files",
+    "number",
+    "players",
+    "settings_list",
+    "words_table",
+    "write_page",
+]
+
+MOST_SETTINGS = 16
 
 
 class ReportTable(NamedTuple):
@@ -94,10 +109,12 @@ def missing_files(names):
 
 
 def settings_list(settings):
-    """Settings of a run, text by key."""
+    """Settings of a run, text by key; many of them are folded away."""
     items = "".join(
         f"<div><dt>{escape(key)}</dt><dd>{escape(text)}</dd></div>" for key, text in settings.items()
     )
+    if len(settings) > MOST_SETTINGS:
+        return f"<details><summary>Settings</summary><dl>{items}</dl></details>"
     return f"<dl>{items}</dl>" if items else ""
 
 

@@ -16,15 +16,15 @@ def short_names(folders):
     return names
 
 
-def read_settings(path, keys):
+def read_settings(path, keys=None):
     """Plain ``key: value`` lines, of an object its class; nothing that a yaml names is constructed.
 
     Arguments
     ---------
     path : Path
         The yaml file.
-    keys : sequence of str
-        What to look for.
+    keys : sequence of str, optional
+        What to look for; by default all keys but those of paths.
 
     Returns
     -------
@@ -34,6 +34,7 @@ def read_settings(path, keys):
     lines = re.findall(r"^(\w+):[ \t]*([^\n#]*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     # An empty value is yaml's other way to write null.
     found = {key: re.sub(r"^!new:.*?(\w+)$", r"\1", value.strip()) or "null" for key, value in lines}
+    keys = [key for key in found if not re.search(r"[/\\]", found[key])] if keys is None else keys
     return {key: found[key] for key in keys if key in found and found[key][0] not in "!<*&"}
 
 
