@@ -13,11 +13,13 @@ from sb_resizegan.utils.files import replacing
 
 __all__ = [
     "UnusableAudioError",
+    "audio_blocks",
     "check_lowpass",
     "low_pass",
     "mono_blocks",
     "read_mono",
     "resample",
+    "resampling_filter",
     "write_audio",
 ]
 
@@ -45,18 +47,20 @@ class UnusableAudioError(ValueError):
         self.reason = reason
 
 
-def mono_blocks(path):
+def audio_blocks(path, block_frames=BLOCK_FRAMES):
     """Yields a file's audio block by block, so that a file of hours needs little memory.
 
     Arguments
     ---------
     path : str or Path
-        Anything that libsndfile reads: wav, flac, ogg, mp3, …; channels are averaged.
+        Anything that libsndfile reads: wav, flac, ogg, mp3, …
+    block_frames : int
+        Most samples of each channel in a block.
 
     Yields
     ------
     tuple
-        Samples, a float32 array of at most ``BLOCK_FRAMES``, and the sampling rate in Hz.
+        Samples, a float32 array ``(time, channels)``, and the sampling rate in Hz.
 
     Raises
     ------
@@ -67,8 +71,8 @@ def mono_blocks(path):
     -------
     >>> path = getfixture("tmp_path") / "stereo.wav"
     >>> soundfile.write(path, np.zeros((800, 2)), 8000)
-    >>> [(block.shape, rate) for block, rate in mono_blocks(path)]
-    [((800,), 8000)]
+    >>> [(block.shape, rate) for block, rate in audio_blocks(path, 500)]
+    [((500, 2), 8000), ((300, 2), 8000)]
     """
     try:
         # Opening a pipe would wait for ever.
@@ -85,15 +89,46 @@ def mono_blocks(path):
             if audio.frames == 0:
                 raise UnusableAudioError("empty", path, "0 samples")
             left = audio.frames
-            for block in audio.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True):
+            for block in audio.blocks(block_frames, dtype="float32", always_2d=True):
                 if not np.isfinite(block).all():
                     raise UnusableAudioError("not finite", path, "NaN or Inf among the samples")
                 left -= len(block)
-                yield block.mean(axis=1), audio.samplerate
+                yield block, audio.samplerate
             if left > 0:
                 raise UnusableAudioError("corrupt", path, f"ends {left} samples before its header says")
     except soundfile.SoundFileError as error:
         raise UnusableAudioError("corrupt", path, str(error)) from error
+    except TypeError as error:  # samples without a header
+        raise UnusableAudioError("unreadable", path, str(error)) from error
+
+
+def mono_blocks(path):
+    """Yields a file's audio as one channel, block by block.
+
+    Arguments
+    ---------
+    path : str or Path
+        Anything that libsndfile reads; channels are averaged.
+
+    Yields
+    ------
+    tuple
+        Samples, a float32 array of at most ``BLOCK_FRAMES``, and the sampling rate in Hz.
+
+    Raises
+    ------
+    UnusableAudioError
+        See ``audio_blocks``.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "stereo.wav"
+    >>> soundfile.write(path, np.zeros((800, 2)), 8000)
+    >>> [(block.shape, rate) for block, rate in mono_blocks(path)]
+    [((800,), 8000)]
+    """
+    for block, rate in audio_blocks(path):
+        yield block.mean(axis=1), rate
 
 
 def read_mono(path):
@@ -112,7 +147,7 @@ def read_mono(path):
     Raises
     ------
     UnusableAudioError
-        See ``mono_blocks``.
+        See ``audio_blocks``.
 
     Example
     -------
@@ -150,12 +185,37 @@ def resample(waveform, rate, new_rate):
     """
     if rate == new_rate:
         return waveform
+    up, down, taps = resampling_filter(rate, new_rate)
+    return resample_poly(waveform, up, down, window=taps).astype(np.float32, copy=False)
+
+
+def resampling_filter(rate, new_rate):
+    """The factors and the filter of ``resample``.
+
+    Arguments
+    ---------
+    rate, new_rate : int
+        Sampling rates in Hz.
+
+    Returns
+    -------
+    up, down : int
+        Without a common divisor.
+    taps : numpy.ndarray
+        Symmetric, at ``up * rate`` Hz, float32.
+
+    Example
+    -------
+    >>> up, down, taps = resampling_filter(48000, 16000)
+    >>> up, down, taps.shape
+    (1, 3, (193,))
+    """
     divisor = math.gcd(rate, new_rate)
     up, down = new_rate // divisor, rate // divisor
     taps = firwin(
         2 * 32 * max(up, down) + 1, 1 / max(up, down), window=("kaiser", 0.1102 * (STOPBAND_DB - 8.7))
     )
-    return resample_poly(waveform, up, down, window=taps.astype(np.float32)).astype(np.float32, copy=False)
+    return up, down, taps.astype(np.float32)
 
 
 def check_lowpass(lowpass_hz, sample_rate):

@@ -1,13 +1,14 @@
 """Files that are there whole or not at all."""
 
 import contextlib
+import glob
 import os
 import tempfile
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, suffix=None):
     """A temporary file to write, which takes a file's place when the ``with`` block ends well.
 
     Whoever looks sees the old file or the new one, never half of one; a block that fails leaves the old one.
@@ -16,11 +17,13 @@ def replacing(path):
     ---------
     path : str or Path
         The file to be. Its folder is made if need be.
+    suffix : str, optional
+        Ending of the temporary file; by default that of ``path``.
 
     Yields
     ------
     Path
-        An empty file in the same folder, with the same ending.
+        An empty file in the same folder.
 
     Example
     -------
@@ -32,7 +35,8 @@ def replacing(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    suffix = path.suffix if suffix is None else suffix
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=suffix)
     os.close(handle)
     try:
         yield Path(name)
@@ -42,3 +46,29 @@ def replacing(path):
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def remove_partial(path, suffix):
+    """Removes what processes that were killed left of a file's making.
+
+    Call it while no other process makes the file.
+
+    Arguments
+    ---------
+    path : str or Path
+        What was to become the file.
+    suffix : str
+        As given to :func:`replacing`.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "sound.wav"
+    >>> left = path.with_name(".sound.wav.abcd1234.partial")
+    >>> left.touch()
+    >>> remove_partial(path, ".partial")
+    >>> left.exists()
+    False
+    """
+    path = Path(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{suffix}"):
+        left.unlink(missing_ok=True)

@@ -1,0 +1,217 @@
+"""Sound files of any length in bounded memory: resampling block by block, and writing at a safe level."""
+
+import math
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from sb_resizegan.dataio.audio import resampling_filter
+from sb_resizegan.utils.files import replacing
+
+__all__ = ["PARTIAL_SUFFIX", "Spool", "choose_format", "resampled_blocks"]
+
+PARTIAL_SUFFIX = ".partial"
+SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+FLOATING_SUBTYPES = ("FLOAT", "DOUBLE")
+LOSSY_FORMATS = ("OGG", "MP3")
+# Endings that libsndfile does not take for a format's name.
+FORMATS = {".aif": "AIFF", ".oga": "OGG", ".opus": "OGG"}
+LARGEST_WAV = 4_000_000_000  # bytes; sizes in its header have 32 bits
+BLOCK_FRAMES = 1 << 18
+
+
+def resampled_blocks(blocks, rate, new_rate):
+    """Resamples a signal that comes in blocks.
+
+    Together the blocks are what :func:`~sb_resizegan.dataio.audio.resample` makes of the whole signal.
+
+    Arguments
+    ---------
+    blocks : iterable of numpy.ndarray
+        ``(time, channels)``, float32, of any lengths.
+    rate, new_rate : int
+        Sampling rates in Hz.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(time, channels)``, float32; ``ceil(time * new_rate / rate)`` samples altogether.
+
+    Example
+    -------
+    >>> blocks = [np.zeros((22050, 2), dtype=np.float32)] * 2
+    >>> sum(len(block) for block in resampled_blocks(blocks, 44100, 16000))
+    16000
+    """
+    if rate == new_rate:
+        yield from blocks
+        return
+    up, down, taps = resampling_filter(rate, new_rate)
+    # Whole periods of the polyphase filter, so that each block begins at the filter's first phase.
+    context = math.ceil(len(taps) / 2 / up / down) * down
+    waiting = None
+    for block in blocks:
+        if waiting is None:
+            waiting = np.zeros((context, block.shape[1]), dtype=np.float32)
+        waiting = np.concatenate([waiting, block])
+        ready = (len(waiting) - 2 * context) // down * down
+        if ready > 0:
+            yield _resampled(waiting[: ready + 2 * context], context, ready, up, down, taps)
+            waiting = waiting[ready:]
+    if waiting is not None and len(waiting) > context:
+        ready = len(waiting) - context
+        padded = np.pad(waiting, ((0, context), (0, 0)))
+        yield _resampled(padded, context, ready, up, down, taps)
+
+
+def _resampled(samples, context, count, up, down, taps):
+    first = context // down * up
+    output = resample_poly(samples, up, down, axis=0, window=taps)
+    return output[first : first + math.ceil(count * up / down)].astype(np.float32, copy=False)
+
+
+def choose_format(header, path):
+    """Format of a file that is made of another.
+
+    Under the same ending the container stays. Samples keep their format where they have 16 bits or more and
+    the container can hold it; fewer bits, and logarithmic or adaptive ones, become 16 bits.
+
+    Arguments
+    ---------
+    header : object
+        What ``soundfile.info`` says of the other file.
+    path : str or Path
+        The file to be made.
+
+    Returns
+    -------
+    format, subtype : str
+        In libsndfile's words.
+
+    Raises
+    ------
+    ValueError
+        If the ending is no sound format's; it names the file.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, np.zeros(100), 8000, subtype="FLOAT")
+    >>> choose_format(soundfile.info(path), "b.wav"), choose_format(soundfile.info(path), "b.flac")
+    (('WAV', 'FLOAT'), ('FLAC', 'PCM_16'))
+    """
+    ending = Path(path).suffix.lower()
+    if ending == Path(os.fsdecode(header.name)).suffix.lower():
+        chosen = header.format
+    else:
+        chosen = FORMATS.get(ending, ending[1:].upper())
+        if chosen not in soundfile.available_formats() or chosen == "RAW":
+            raise ValueError(f"{path}: expected the ending of a sound format such as .wav, but got {ending!r}")
+    if header.subtype in SAMPLE_BYTES and soundfile.check_format(chosen, header.subtype):
+        return chosen, header.subtype
+    if chosen == header.format and chosen in LOSSY_FORMATS:
+        return chosen, header.subtype
+    return chosen, "OPUS" if ending == ".opus" else soundfile.default_subtype(chosen)
+
+
+class Spool:
+    """Samples on their way to a file, kept on disk until it is known how loud the loudest is.
+
+    They lie in a file without a name, which goes with the process whatever happens to it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where there is room: the folder of the file to be.
+    channels : int
+        Of the samples.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> with Spool(folder, channels=1) as spool:
+    ...     spool.append(np.full((800, 1), 2.0, dtype=np.float32))
+    ...     gain = spool.save(folder / "loud.wav", 16000, "WAV", "PCM_16")
+    >>> gain, float(soundfile.read(folder / "loud.wav")[0].max()) < 1
+    (0.5, True)
+    """
+
+    def __init__(self, folder, channels):
+        self.channels = channels
+        self.frames = 0
+        self.peak = 0.0
+        self._file = tempfile.TemporaryFile(dir=folder)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def append(self, block):
+        """Adds samples.
+
+        Arguments
+        ---------
+        block : numpy.ndarray
+            ``(time, channels)``, float32.
+        """
+        self.frames += len(block)
+        self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
+        self._file.write(np.ascontiguousarray(block).data)
+
+    def save(self, path, sample_rate, format, subtype):
+        """Writes all of them as a sound file; nobody ever sees half of it.
+
+        A peak above full scale would be clipped. Where samples are no floating-point numbers, the whole file is
+        then reduced to full scale.
+
+        Arguments
+        ---------
+        path : str or Path
+            The file; what was there before is replaced.
+        sample_rate : int
+            In Hz.
+        format, subtype : str
+            As :func:`choose_format` gives them.
+
+        Returns
+        -------
+        float
+            What the samples were multiplied by, 1 or less.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written in full, on a full disk for instance, or if the format can't hold such
+            a signal. A file that was there before stays as it was.
+        """
+        gain = 1.0 if subtype in FLOATING_SUBTYPES else 1.0 / max(1.0, self.peak)
+        if format == "WAV" and SAMPLE_BYTES[subtype] * self.frames * self.channels > LARGEST_WAV:
+            format = "RF64"
+        try:
+            with replacing(path, suffix=PARTIAL_SUFFIX) as temporary:
+                with soundfile.SoundFile(
+                    os.fsencode(temporary), "w", sample_rate, self.channels, subtype, format=format
+                ) as audio:
+                    for block in self._blocks():
+                        audio.write(block * np.float32(gain))
+                written = soundfile.info(os.fsencode(temporary)).frames
+                if written != self.frames:
+                    raise OSError(f"{path}: only {written} of {self.frames} samples could be written")
+        except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            raise OSError(
+                f"{path}: could not be written as {format} {subtype} with {self.channels} channels at "
+                f"{sample_rate} Hz: {error}"
+            ) from error
+        return gain
+
+    def _blocks(self):
+        self._file.seek(0)
+        size = 4 * self.channels * max(1, BLOCK_FRAMES // self.channels)
+        while data := self._file.read(size):
+            yield np.frombuffer(data, dtype=np.float32).reshape(-1, self.channels)
