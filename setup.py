@@ -22,6 +22,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["sb_resizegan", "sb_resizegan.*"]),
+    package_data={"sb_resizegan": ["pretrained/*/*"]},
     python_requires=">=3.10",
     install_requires=[
         "speechbrain>=1.1,<2",

@@ -2,7 +2,8 @@
 """Turn a training's checkpoint into a folder that the SpeechBrain interface loads.
 
     python recipes/export.py results/nearest/1986
-    python recipes/export.py results/nearest/1986 --best frechet_log_mel -o my_generator
+    python recipes/export.py results/nearest/1986 --lowest frechet_log_mel -o my_generator
+    python recipes/export.py results/enhance/1986 --highest pesq_wb -o my_enhancer
 
 The first exports the newest checkpoint to results/nearest/1986/export, which a training does by itself.
 """
@@ -10,7 +11,7 @@ The first exports the newest checkpoint to results/nearest/1986/export, which a 
 import argparse
 import sys
 
-from sb_resizegan.export import export_generator
+from sb_resizegan.export import export_generator, loading_code
 from sb_resizegan.inference import ModelSourceError
 
 
@@ -19,17 +20,23 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run_folder", help="output folder of recipes/train_gan.py")
+    parser.add_argument("run_folder", help="output folder of a training")
     parser.add_argument("-o", "--output", help="folder to write (default: RUN_FOLDER/export)")
-    parser.add_argument("--checkpoint", help="a checkpoint folder (default: the newest)")
-    parser.add_argument("--best", metavar="FIGURE", help="take the checkpoint in which this figure is lowest")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--checkpoint", help="a checkpoint folder (default: the newest)")
+    choice.add_argument(
+        "--lowest", "--best", metavar="FIGURE", help="take the checkpoint in which this figure is lowest"
+    )
+    choice.add_argument("--highest", metavar="FIGURE", help="take the one in which this figure is highest")
     args = parser.parse_args()
     try:
-        folder = export_generator(args.run_folder, args.output, args.checkpoint, args.best)
+        folder = export_generator(
+            args.run_folder, args.output, args.checkpoint, args.lowest or args.highest, bool(args.highest)
+        )
     except (ModelSourceError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f"exported to {folder}")
-    print(f'load it: SpeechWindowGenerator.from_hparams(source="{folder}")')
+    print(f"load it: {loading_code(folder)}")
 
 
 if __name__ == "__main__":

@@ -9,15 +9,25 @@ from pathlib import Path
 import ruamel.yaml
 import torch
 
-from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, SpeechWindowGenerator
 from sb_resizegan.utils.checkpoints import AtomicCheckpointer
 
+# By task: the class that loads the model, what it is, and what to do with it.
+INTERFACES = {
+    "windows": (SpeechWindowGenerator, "A generator of speech windows", "generate(64, seed=0)"),
+    "enhancement": (
+        GenerativeEnhancement,
+        "A generator of enhanced speech",
+        'enhance_file("noisy.wav", "enhanced.wav")',
+    ),
+}
+
 GENERATOR_YAML = """\
-# A generator of speech windows. Load it with
-#   from sb_resizegan.inference import SpeechWindowGenerator
-#   SpeechWindowGenerator.from_hparams(source="THIS FOLDER").generate(64, seed=0)
-sample_rate: 0
-lowpass_hz: null
+# {description}. Load it with
+#   from sb_resizegan.inference import {interface}
+#   {interface}.from_hparams(source="THIS FOLDER").{use}
+task: {task}
+{keys}
 generator: null
 modules:
     generator: !ref <generator>
@@ -31,19 +41,24 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 AVERAGE = "generator_average"
 
 
-def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=None):
-    """Writes the averaged generator of a training as an inference folder.
+def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=None, highest=False):
+    """Writes the averaged generator of a training as a folder that :mod:`sb_resizegan.inference` loads.
+
+    The training's yaml says under ``task`` what the generator is for: ``windows``, also without that key, or
+    ``enhancement``. What is written holds the keys that the task's interface needs.
 
     Arguments
     ---------
     run_folder : str or Path
-        Output folder of ``recipes/train_gan.py``.
+        Output folder of a training.
     export_folder : str or Path, optional
         What to write; ``run_folder/export`` by default. Replaced as a whole when it is there.
     checkpoint : str or Path, optional
         A checkpoint folder; by default the newest one.
     best_by : str, optional
         A figure in the checkpoints' meta data: take the checkpoint in which it is lowest instead.
+    highest : bool
+        Whether to take the one in which it is highest.
 
     Returns
     -------
@@ -53,7 +68,8 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
     Raises
     ------
     ModelSourceError
-        If there is no run, no checkpoint or no averaged generator; it names what was looked for.
+        If there is no run, no checkpoint or no averaged generator, or the run's task is unknown; it names what
+        was looked for.
     """
     run_folder = Path(run_folder)
     hparams_path = run_folder / "hyperparams.yaml"
@@ -62,14 +78,27 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
             f"{run_folder}: expected the output folder of a training, but it has no hyperparams.yaml"
         )
     hparams = ruamel.yaml.YAML().load(hparams_path.read_text(encoding="utf-8"))
-    missing = [key for key in ("generator", "sample_rate", "lowpass_hz") if key not in hparams]
+    task = str(hparams.get("task", "windows"))
+    if task not in INTERFACES:
+        raise ModelSourceError(f"{hparams_path}: task: expected one of {sorted(INTERFACES)}, but got {task!r}")
+    interface, description, use = INTERFACES[task]
+    keys = interface.HPARAMS_NEEDED
+    missing = [key for key in ("generator", *keys) if key not in hparams]
     if missing:
         raise ModelSourceError(f"{hparams_path}: expected the keys {missing}, but they are missing")
-    weights = _averaged_weights(_find_checkpoint(run_folder, checkpoint, best_by))
+    weights = _averaged_weights(_find_checkpoint(run_folder, checkpoint, best_by, highest))
 
     yaml = ruamel.yaml.YAML()
-    exported = yaml.load(GENERATOR_YAML)
-    for key in ("sample_rate", "lowpass_hz", "generator"):
+    exported = yaml.load(
+        GENERATOR_YAML.format(
+            description=description,
+            interface=interface.__name__,
+            use=use,
+            task=task,
+            keys="\n".join(f"{key}: null" for key in keys),
+        )
+    )
+    for key in ("generator", *keys):
         exported[key] = hparams[key]
     text = io.StringIO()
     yaml.dump(exported, text)
@@ -94,13 +123,16 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
     return export_folder
 
 
-def _find_checkpoint(run_folder, checkpoint, best_by):
+def _find_checkpoint(run_folder, checkpoint, best_by, highest):
     if checkpoint is not None:
         if not Path(checkpoint).is_dir():
             raise ModelSourceError(f"no such checkpoint: {checkpoint}")
         return Path(checkpoint)
     save_folder = run_folder / "save"
-    found = AtomicCheckpointer(save_folder).find_checkpoint(min_key=best_by) if save_folder.is_dir() else None
+    found = None
+    if save_folder.is_dir():
+        search = {"max_key" if highest else "min_key": best_by}
+        found = AtomicCheckpointer(save_folder).find_checkpoint(**search)
     if found is None:
         figure = f" with the figure {best_by!r}" if best_by else ""
         raise ModelSourceError(f"{save_folder}: expected a checkpoint{figure}, but there is none")
@@ -118,3 +150,10 @@ def _averaged_weights(checkpoint):
     return {
         name.removeprefix("module."): value for name, value in state.items() if name.startswith("module.")
     }
+
+
+def loading_code(export_folder):
+    """The line of Python that loads an exported model."""
+    hparams = ruamel.yaml.YAML().load((Path(export_folder) / "hyperparams.yaml").read_text(encoding="utf-8"))
+    interface = INTERFACES[hparams.get("task", "windows")][0]
+    return f'{interface.__name__}.from_hparams(source="{export_folder}")'

@@ -81,7 +81,7 @@ def find_model(source, hparams_file="hyperparams.yaml"):
         near = difflib.get_close_matches(source, shipped, n=1)
         raise ModelSourceError(
             f"no such model: {source!r}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-            + f" The models that come with the package are {sorted(shipped)}, and there is no such folder"
+            + (f" (did you mean {near[0]!r}?)" if near else "")
+            + f"; the models that come with the package are {sorted(shipped)}, and there is no such folder"
         )
     raise ModelSourceError(f"no such model folder: {folder}")

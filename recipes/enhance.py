@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Enhance sound files and whole trees of them.
+
+    python recipes/enhance.py noisy.wav FOLDER/ -o OUT/                      # with the model of the package
+    python recipes/enhance.py FOLDER/ -o OUT/ --model results/enhance/1986/export
+    python recipes/enhance.py noisy.wav -o OUT/ --num_samples 3              # noisy_1.wav, noisy_2.wav, noisy_3.wav
+    torchrun --nproc_per_node=4 recipes/enhance.py FOLDER/ -o OUT/           # four processes share the files
+
+Files keep their names, and their paths within a folder, their format, sampling rate, length and channels. Inputs
+are never touched. The same command again goes on where an interrupted one stopped: what is there is left alone.
+Processes without torchrun can share the files too, with the environment variables RANK and WORLD_SIZE.
+
+The exit status is 0 if every file is enhanced, 1 if any could not be (they are listed at the end), 2 if the call
+was wrong.
+"""
+
+import argparse
+import datetime
+import logging
+import os
+import sys
+from pathlib import Path
+
+# OpenMP threads wait for each other by spinning, which is slow where other programs share the cores.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
+import torch
+from speechbrain.utils.distributed import infer_device
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from sb_resizegan.dataio.streaming import PARTIAL_SUFFIX
+from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
+from sb_resizegan.inference.trees import find_jobs, share
+from sb_resizegan.utils.files import remove_partial
+
+# Longer than any process waits for the last of the others.
+PATIENCE = datetime.timedelta(days=30)
+
+
+def parse(argv):
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="sound file or folder")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results")
+    parser.add_argument(
+        "--model", default="enhance-base", metavar="SOURCE", help="name or folder (default: enhance-base)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU if there is one)")
+    parser.add_argument("--overwrite", action="store_true", help="enhance again what is there")
+    parser.add_argument("--num_samples", type=int, metavar="N", help="results for each file, of as many latents")
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
+    parser.add_argument(
+        "--chunk_seconds", type=float, default=20.0, help="longer files are cut into chunks (default: 20)"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.num_samples is not None and arguments.num_samples < 1:
+        parser.error(f"--num_samples: expected at least 1, but got {arguments.num_samples}")
+    if not 0.1 <= arguments.chunk_seconds < 1e6:
+        parser.error(f"--chunk_seconds: expected at least 0.1, but got {arguments.chunk_seconds}")
+    if arguments.output.exists() and not arguments.output.is_dir():
+        parser.error(f"--output: {arguments.output} is no folder")
+    arguments.device = arguments.device or default_device()
+    try:
+        torch.empty(1, device=arguments.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.error(f"--device: {arguments.device}: {str(error).splitlines()[0]}")
+    try:
+        arguments.jobs = find_jobs(arguments.inputs, arguments.output, arguments.num_samples)
+        arguments.model = GenerativeEnhancement.from_hparams(
+            source=arguments.model, run_opts={"device": arguments.device}
+        )
+    except ModelSourceError as error:
+        parser.error(f"--model: {error}")
+    except ValueError as error:
+        parser.error(str(error))
+    return arguments
+
+
+def default_device():
+    """Each process of a machine has a GPU of its own."""
+    device = infer_device()
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device
+
+
+def enhance(arguments, jobs, bar):
+    """Enhances files; returns a line for each that could not be."""
+    failures = []
+    for job in jobs:
+        if job.done and not arguments.overwrite:
+            bar.update(job.seconds)
+            continue
+        try:
+            for path in job.outputs:
+                remove_partial(path, PARTIAL_SUFFIX)
+            arguments.model.enhance_file(
+                job.source,
+                job.target,
+                seed=arguments.seed,
+                num_samples=arguments.num_samples,
+                chunk_seconds=arguments.chunk_seconds,
+                progress=bar.update,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            failures.append(reason if str(job.source) in reason else f"{job.source}: {reason}")
+    return failures
+
+
+def gather(failures):
+    """The failures of all processes of torchrun, once all are done.
+
+    A process that ended with an error before would take the others with it.
+    """
+    if not torch.distributed.is_torchelastic_launched():
+        return failures
+    everyone = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, failures)
+    torch.distributed.destroy_process_group()
+    return [line for lines in everyone for line in lines]
+
+
+def main(argv=None):
+    arguments = parse(argv)
+    # Recurrent layers fade to numbers that processors are slow with.
+    torch.set_flush_denormal(True)
+    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    shared = torch.distributed.is_torchelastic_launched()
+    if shared:
+        torch.distributed.init_process_group("gloo", timeout=PATIENCE)
+    jobs = share(arguments.jobs, rank, world_size)
+    seconds = sum(job.seconds for job in jobs)
+    hidden = True if shared and rank > 0 else None
+    with tqdm(total=round(seconds), unit="s", unit_scale=True, disable=hidden) as bar, logging_redirect_tqdm():
+        failures = gather(enhance(arguments, jobs, bar))
+    if not arguments.jobs:
+        print(f"no sound file in {', '.join(map(str, arguments.inputs))}", file=sys.stderr)
+    if failures and not (shared and rank > 0):
+        print(f"\nNot enhanced: {len(failures)}", *sorted(failures), sep="\n  ", file=sys.stderr)
+    return 0 if arguments.jobs and not failures else 1
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
