@@ -80,7 +80,9 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
     hparams = ruamel.yaml.YAML().load(hparams_path.read_text(encoding="utf-8"))
     task = str(hparams.get("task", "windows"))
     if task not in INTERFACES:
-        raise ModelSourceError(f"{hparams_path}: task: expected one of {sorted(INTERFACES)}, but got {task!r}")
+        raise ModelSourceError(
+            f"{hparams_path}: task: expected one of {sorted(INTERFACES)}, but got {task!r}"
+        )
     interface, description, use = INTERFACES[task]
     keys = interface.HPARAMS_NEEDED
     missing = [key for key in ("generator", *keys) if key not in hparams]

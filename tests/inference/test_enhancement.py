@@ -145,7 +145,9 @@ def test_other_rates_are_converted_and_back(model, speech, tmp_path, rate):
 
 def test_nothing_is_left_above_the_models_band(model, tmp_path):
     noise = 0.1 * np.random.default_rng(0).standard_normal(88200).astype(np.float32)
-    spectrum = np.square(np.abs(np.fft.rfft(enhanced_file(model, tmp_path, noise, 44100) * np.hanning(88200))))
+    spectrum = np.square(
+        np.abs(np.fft.rfft(enhanced_file(model, tmp_path, noise, 44100) * np.hanning(88200)))
+    )
     hertz = np.fft.rfftfreq(88200, 1 / 44100)
     above, below = spectrum[hertz > 8600].mean(), spectrum[hertz < 7500].mean()
     assert 10 * np.log10(above / below) < -80
@@ -156,7 +158,9 @@ def test_each_channel_is_enhanced_for_itself(model, speech, tmp_path):
     options = {"chunk_seconds": 1, "context_seconds": 0.5}
     joint = enhanced_file(model, tmp_path, np.stack(channels, axis=1), **options)
     for channel, alone in zip(joint.T, channels, strict=True):
-        np.testing.assert_allclose(channel, enhanced_file(model, tmp_path, alone, **options), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            channel, enhanced_file(model, tmp_path, alone, **options), rtol=0, atol=1e-6
+        )
     assert not joint[:, 2].any()
 
 
@@ -261,7 +265,10 @@ def test_the_input_is_never_touched(model, speech, tmp_path):
     for output, count in ((path, None), (link, None), (tmp_path / "noisy.wav", 2)):
         with pytest.raises(ValueError, match="expected an output other than the input"):
             model.enhance_file(path, output, num_samples=count)
-    assert path.read_bytes() == before and sorted(p.name for p in tmp_path.iterdir()) == ["link.wav", path.name]
+    assert path.read_bytes() == before and sorted(p.name for p in tmp_path.iterdir()) == [
+        "link.wav",
+        path.name,
+    ]
 
 
 def test_a_full_disk_leaves_what_was_there(model, speech, tmp_path):

@@ -32,7 +32,9 @@ def run(tmp_path):
     for number, figure in enumerate((1.5, 2.5, 2.0)):
         torch.manual_seed(number)
         average = exponential_average(MaskGenerator(latent_dim=2))
-        AtomicCheckpointer(folder / "save", {"generator_average": average}).save_checkpoint({"pesq_wb": figure})
+        AtomicCheckpointer(folder / "save", {"generator_average": average}).save_checkpoint(
+            {"pesq_wb": figure}
+        )
     return folder
 
 
@@ -57,7 +59,15 @@ def test_an_enhancer_is_exported_and_loaded(run):
 
 
 def test_the_highest_figure_is_found(run, tmp_path):
-    command = [sys.executable, ROOT / "recipes" / "export.py", run, "--highest", "pesq_wb", "-o", tmp_path / "best"]
+    command = [
+        sys.executable,
+        ROOT / "recipes" / "export.py",
+        run,
+        "--highest",
+        "pesq_wb",
+        "-o",
+        tmp_path / "best",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stderr
     assert f'load it: GenerativeEnhancement.from_hparams(source="{tmp_path / "best"}")' in done.stdout

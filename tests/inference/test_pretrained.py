@@ -102,7 +102,9 @@ def test_an_unknown_name_gets_the_known_ones(shelf):
         GenerativeEnhancement.from_hparams(source="enhance-tin")
 
 
-@pytest.mark.parametrize("source", ["/no/such/folder", "../pretrained/enhance-tiny/..", Path("enhance-tiny"), ""])
+@pytest.mark.parametrize(
+    "source", ["/no/such/folder", "../pretrained/enhance-tiny/..", Path("enhance-tiny"), ""]
+)
 def test_paths_are_no_names(shelf, source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelSourceError, match=r"no such model folder|no hyperparams.yaml"):
@@ -114,7 +116,9 @@ def test_an_installed_package_has_the_models(shelf, tmp_path):
     source.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "sb_resizegan", source / "sb_resizegan", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "sb_resizegan", source / "sb_resizegan", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copytree(shelf / "enhance-tiny", source / "sb_resizegan" / "pretrained" / "enhance-tiny")
     command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "installed"]
     subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120)
