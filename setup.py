@@ -9,6 +9,8 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "sb_resizegan" / "__init__.py").read_text()).group(1)
 
 TEST = ["pytest>=8"]
+# speechmos declares none of what it imports.
+DNSMOS = ["speechmos==0.0.1.1", "onnxruntime>=1.16", "librosa>=0.10", "requests"]
 
 setup(
     name="sb_resizegan",
@@ -37,7 +39,7 @@ setup(
         "tensorboard>=2.14",
         "tqdm>=4.60",
     ],
-    extras_require={"test": TEST, "dev": [*TEST, "ruff~=0.17.6"]},
+    extras_require={"test": TEST, "dnsmos": DNSMOS, "dev": [*TEST, "ruff~=0.17.6"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",

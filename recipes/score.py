@@ -6,7 +6,8 @@
 
 Files are matched by their path without suffix. Files without a partner, unreadable files and files at rates
 other than 16 kHz are named and left out; pairs of different lengths are named and scored over the shorter
-one. With ``--official``, the ``pesq`` package scores every pair too.
+one. With ``--official``, the ``pesq`` package scores every pair too; with ``--dnsmos``, ``speechmos`` rates
+the degraded files alone (pip install 'sb_resizegan[dnsmos]').
 
 The exit status is 0 if every file was scored, 1 if any was left out or refused, 2 if the call was wrong.
 """
@@ -20,15 +21,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from sb_resizegan.metrics.enhancement import LABELS, dnsmos_installed
 from sb_resizegan.metrics.scoring import find_pairs, score_pairs
-
-LABELS = {
-    "pesq_wb": "PESQ-WB (P.862.2, no Corr. 2), sb_resizegan",
-    "pesq_wb_official": "PESQ-WB (P.862.2, no Corr. 2), pesq 0.0.4",
-    "stoi": "STOI (pystoi)",
-    "estoi": "ESTOI (pystoi)",
-    "si_sdr_db": "SI-SDR in dB (SpeechBrain)",
-}
 
 
 def parse(argv):
@@ -40,6 +34,7 @@ def parse(argv):
     parser.add_argument("degraded", type=Path, metavar="DEGRADED_DIR", help="folder of speech to be scored")
     parser.add_argument("--device", default="cpu", help="device of this package's PESQ (default: cpu)")
     parser.add_argument("--official", action="store_true", help="score with the pesq package too")
+    parser.add_argument("--dnsmos", action="store_true", help="score with DNSMOS P.835 too")
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write the scores of each file here")
     parser.add_argument("--resample", action="store_true", help="resample files at other rates to 16 kHz")
     parser.add_argument("--batch-size", type=int, default=16, help="most pairs in a batch (default: 16)")
@@ -50,6 +45,8 @@ def parse(argv):
             parser.error(f"{folder}: no such folder")
     if arguments.csv and not arguments.csv.resolve().parent.is_dir():
         parser.error(f"--csv: {arguments.csv.parent}: no such folder")
+    if arguments.dnsmos and not dnsmos_installed():
+        parser.error("--dnsmos: speechmos or what it needs is not installed")
     for name in ("batch_size", "jobs"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
@@ -97,7 +94,9 @@ def main(argv=None):
         # The other processes have the other cores; threads that wait for each other on busy ones crawl.
         torch.set_num_threads(1)
     pairs, problems = find_pairs(arguments.reference, arguments.degraded, arguments.resample)
-    columns = [name for name in LABELS if arguments.official or name != "pesq_wb_official"]
+    left_out = [] if arguments.official else ["pesq_wb_official"]
+    left_out += [] if arguments.dnsmos else [name for name in LABELS if name.startswith("dnsmos")]
+    columns = [name for name in LABELS if name not in left_out]
     if pairs:
         with tqdm(total=2 * len(pairs), unit="score", disable=None) as bar:
             score_pairs(
@@ -107,6 +106,7 @@ def main(argv=None):
                 arguments.batch_size,
                 arguments.jobs,
                 bar.update,
+                arguments.dnsmos,
             )
         print_table(pairs, columns)
         if arguments.csv:
@@ -118,8 +118,8 @@ def main(argv=None):
     if problems:
         print("\nTo be noted:", *problems, sep="\n  ", file=sys.stderr)
     complete = all(not math.isnan(pair.scores[name]) for pair in pairs for name in columns)
-    left_out = len(problems) > sum(len(pair.notes) for pair in pairs)
-    return 0 if pairs and complete and not left_out else 1
+    unpaired = len(problems) > sum(len(pair.notes) for pair in pairs)
+    return 0 if pairs and complete and not unpaired else 1
 
 
 if __name__ == "__main__":

@@ -12,8 +12,16 @@ from tqdm import tqdm
 from sb_resizegan.dataio.activity import SILENCE_DB, frame_levels
 from sb_resizegan.dataio.audio import UnusableAudioError, mono_blocks
 from sb_resizegan.dataio.files import write_json
+from sb_resizegan.dataio.manifest_files import read_report, stamp_files
 
-__all__ = ["NoSpeechError", "prepare_speech"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "NoSpeechError",
+    "examine_file",
+    "find_files",
+    "prepare_speech",
+    "split_names",
+]
 
 logger = get_logger(__name__)
 
@@ -98,11 +106,11 @@ def prepare_speech(
         )
     if data_folder.resolve() == save_folder.resolve():
         raise ValueError(f"save_folder: expected another folder than data_folder, but both are {data_folder}")
-    names = _find_files(data_folder, save_folder)
+    names = find_files(data_folder, save_folder)
     options = [FORMAT, sample_rate, valid_fraction, min_seconds, seed]
-    stamp = _stamp(data_folder, names, options)
-    done = _earlier_report(save_folder, stamp)
-    if done is not None:
+    stamp = stamp_files(names, options, data_folder)
+    done = read_report(save_folder / REPORT, stamp)
+    if done is not None and all((save_folder / name).is_file() for name in MANIFESTS.values()):
         logger.info("Manifests in %s are up to date", save_folder)
         return done
 
@@ -127,14 +135,33 @@ def prepare_speech(
     return report
 
 
-def _find_files(data_folder, save_folder):
+def find_files(data_folder, save_folder=None):
     """Names of all files and of folders that cannot be listed, relative to the folder, in order.
 
     Links are followed, but every folder and file counts once: a copy by link must not get from training into
     validation, nor a folder into itself.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Searched with all that is below.
+    save_folder : str or Path, optional
+        Not searched.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "speaker").mkdir()
+    >>> _ = (folder / "speaker" / "a.wav").write_bytes(b"")
+    >>> find_files(folder)
+    ['speaker/a.wav']
     """
     names = []
-    visited = {os.path.realpath(save_folder)}
+    visited = set() if save_folder is None else {os.path.realpath(save_folder)}
 
     def visit_once(path):
         real = os.path.realpath(path)
@@ -155,36 +182,12 @@ def _find_files(data_folder, save_folder):
     return sorted(names)
 
 
-def _stamp(data_folder, names, options):
-    digest = hashlib.sha256(json.dumps(options).encode())
-    for name in names:
-        try:
-            status = os.stat(data_folder / name)
-            facts = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            # A dangling link: reported as unreadable later.
-            facts = None
-        digest.update(f"{name}\0{facts}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _earlier_report(save_folder, stamp):
-    if not all((save_folder / name).is_file() for name in (*MANIFESTS.values(), REPORT)):
-        return None
-    try:
-        report = json.loads((save_folder / REPORT).read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        logger.warning("%s is not a report: preparing anew", save_folder / REPORT)
-        return None
-    return report if isinstance(report, dict) and report.get("stamp") == stamp else None
-
-
 def _examine(data_folder, names, min_seconds):
     """Reads all files; returns manifest entries of the usable ones and names of the others by reason."""
     usable, skipped = {}, {}
     # libsndfile decodes outside Python's lock: threads share the work.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        results = pool.map(lambda name: _examine_file(data_folder / name, min_seconds), names)
+        results = pool.map(lambda name: examine_file(data_folder / name, min_seconds), names)
         for name, result in tqdm(
             zip(names, results, strict=True), total=len(names), desc="Reading files", delay=2
         ):
@@ -197,8 +200,27 @@ def _examine(data_folder, names, min_seconds):
     return usable, {reason: skipped[reason] for reason in sorted(skipped)}
 
 
-def _examine_file(path, min_seconds):
-    """Returns facts about a usable file, or else the reason why it isn't."""
+def examine_file(path, min_seconds):
+    """Reads a file to its end and says whether it can be used.
+
+    Arguments
+    ---------
+    path : Path
+        Audio file.
+    min_seconds : float
+        Length that it must have.
+
+    Returns
+    -------
+    dict or str
+        "length" in seconds and "sample_rate" in Hz, or else the reason why it can't be used: see
+        ``prepare_speech``.
+
+    Example
+    -------
+    >>> examine_file(Path("notes.txt"), 1.0)
+    'not audio'
+    """
     if path.is_dir():
         return "unreadable"
     if path.suffix.lower() not in AUDIO_SUFFIXES:
@@ -218,15 +240,39 @@ def _examine_file(path, min_seconds):
     return {"length": samples / rate, "sample_rate": rate}
 
 
-def _split(usable, valid_fraction, seed):
-    """Splits by a number in [0, 1) that each name has of its own."""
+def split_names(names, valid_fraction, seed):
+    """Chooses files for validation by a number in [0, 1) that each name has of its own.
+
+    Arguments
+    ---------
+    names : iterable of str
+        At least two.
+    valid_fraction : float
+        Expected part of the names that is chosen.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    set of str
+        The names for validation: at least one, and never all of them.
+
+    Example
+    -------
+    >>> len(split_names(["a", "b"], 0.5, seed=0))
+    1
+    """
     place = {}
-    for name in usable:
+    for name in names:
         digest = hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogateescape")).digest()
         place[name] = int.from_bytes(digest[:8], "big") / 2**64
     lowest, highest = min(place, key=place.get), max(place, key=place.get)
-    valid = {name for name in usable if place[name] < valid_fraction}
-    valid = (valid | {lowest}) - {highest}
+    valid = {name for name in place if place[name] < valid_fraction}
+    return (valid | {lowest}) - {highest}
+
+
+def _split(usable, valid_fraction, seed):
+    valid = split_names(usable, valid_fraction, seed)
     return (
         {name: entry for name, entry in usable.items() if name not in valid},
         {name: entry for name, entry in usable.items() if name in valid},

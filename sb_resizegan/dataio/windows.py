@@ -1,20 +1,18 @@
 """Training windows: short pieces of active speech, the same ones for the same seed and number."""
 
-import hashlib
-import json
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
-from speechbrain.dataio.dataio import load_data_json
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
 from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
-from sb_resizegan.dataio.files import file_lock, write_json
+from sb_resizegan.dataio.draws import FIXED, TRAINING, Draws, check_count
+from sb_resizegan.dataio.manifest_files import read_manifest, stamp_files
+from sb_resizegan.dataio.sample_store import SampleStore
 
 __all__ = ["SpeechWindows"]
 
@@ -23,7 +21,6 @@ logger = get_logger(__name__)
 PEAK = 0.95
 # Changes whenever the same files and options would give other samples.
 FORMAT = 1
-TRAINING, FIXED = 0, 1
 
 
 class SpeechWindows:
@@ -91,8 +88,8 @@ class SpeechWindows:
         max_memory_gb=2.0,
         cache_folder=None,
     ):
-        _check_count("window_samples", window_samples)
-        _check_count("sample_rate", sample_rate)
+        check_count("window_samples", window_samples)
+        check_count("sample_rate", sample_rate)
         check_lowpass(lowpass_hz, sample_rate)
         if not level_db <= 0:
             raise ValueError(f"level_db: expected at most 0 dB of full scale, but got {level_db!r}")
@@ -103,24 +100,24 @@ class SpeechWindows:
         self.lowpass_hz = lowpass_hz
         self.level_db = level_db
         self.manifest_json = Path(manifest_json)
-        recordings = self._load_manifest(data_root)
+        recordings = read_manifest(manifest_json, data_root)
         size_gb = 4e-9 * sample_rate * sum(recording["length"] for recording in recordings.values())
-        if size_gb <= max_memory_gb:
-            self._audio_path = None
-            pieces = list(self._active_pieces(recordings))
-            self._check_any(pieces)
-            self._audio = np.concatenate(pieces)
-            lengths = [len(piece) for piece in pieces]
-        else:
-            folder = self.manifest_json.parent if cache_folder is None else Path(cache_folder)
-            self._audio_path, self._audio, lengths = self._build_file(recordings, folder, size_gb)
-        lengths = np.asarray(lengths, dtype=np.int64)
+        options = [FORMAT, window_samples, sample_rate, lowpass_hz, level_db]
+        folder = self.manifest_json.parent if cache_folder is None else Path(cache_folder)
+        self._store = SampleStore(
+            lambda: self._active_pieces(recordings),
+            size_gb,
+            max_memory_gb,
+            folder,
+            f"windows-{self.manifest_json.stem}",
+            stamp_files([recording["wav"] for recording in recordings.values()], options),
+        )
         # All possible windows are numbered through; each stretch's numbers end before this.
-        self._numbers_end = np.cumsum(lengths - window_samples + 1)
+        self._numbers_end = np.cumsum(self._store.lengths - window_samples + 1)
         logger.info(
             "%s: %.1f minutes of active speech of %d files, %d possible windows",
             self.manifest_json.name,
-            len(self._audio) / sample_rate / 60,
+            len(self._store.samples) / sample_rate / 60,
             len(recordings),
             self.number_of_windows,
         )
@@ -155,8 +152,8 @@ class SpeechWindows:
         ValueError
             If an argument is out of range.
         """
-        _check_count("batch_size", batch_size)
-        _check_count("world_size", world_size)
+        check_count("batch_size", batch_size)
+        check_count("world_size", world_size)
         if not 0 <= rank < world_size:
             raise ValueError(f"rank: expected 0 to {world_size - 1} (world_size - 1), but got {rank!r}")
         numbers = self._draw(n, batch_size * world_size, seed, TRAINING)
@@ -177,18 +174,11 @@ class SpeechWindows:
         torch.Tensor
             ``(count, window_samples)``, float32.
         """
-        _check_count("count", count)
+        check_count("count", count)
         return self._cut(self._draw(0, count, seed, FIXED))
 
     def _draw(self, n, count, seed, purpose):
-        for key, number in (("n", n), ("seed", seed)):
-            if not (isinstance(number, Integral) and 0 <= number < 2**64):
-                raise ValueError(f"{key}: expected a whole number from 0 to 2**64 - 1, but got {number!r}")
-        # The raw numbers of Philox are the same in every release of numpy; those of Generator need not be.
-        philox = np.random.Philox(
-            key=np.array([seed, n], dtype=np.uint64), counter=np.array([0, 0, 0, purpose], dtype=np.uint64)
-        )
-        uniform = (philox.random_raw(count) >> np.uint64(11)) * 2.0**-53
+        uniform = Draws(seed, n, purpose=purpose).uniform(count)
         return (uniform * self.number_of_windows).astype(np.int64)
 
     def _cut(self, numbers):
@@ -196,26 +186,13 @@ class SpeechWindows:
         # Each stretch before costs window_samples - 1 first samples.
         starts = numbers + stretches * (self.window_samples - 1)
         return torch.from_numpy(
-            np.stack([self._audio[start : start + self.window_samples] for start in starts])
+            np.stack([self._store.samples[start : start + self.window_samples] for start in starts])
         )
-
-    def _load_manifest(self, data_root):
-        replacements = {} if data_root is None else {"data_root": str(Path(data_root).absolute())}
-        try:
-            recordings = load_data_json(self.manifest_json, replacements)
-        except KeyError as error:
-            raise ValueError(
-                f"data_root: {self.manifest_json} needs {{{error.args[0]}}}, which was not given"
-            ) from error
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{self.manifest_json} is not a json manifest: {error}") from error
-        if not recordings:
-            raise ValueError(f"{self.manifest_json}: expected at least one recording, but it lists none")
-        return recordings
 
     def _active_pieces(self, recordings):
         """Yields the stretches of active speech of all recordings in the manifest's order."""
         label = f"Loading {self.manifest_json.stem}"
+        none_yet = True
         for recording in tqdm(recordings.values(), desc=label, delay=2, disable=not if_main_process()):
             waveform, rate = read_mono(recording["wav"])
             waveform = low_pass(resample(waveform, rate, self.sample_rate), self.sample_rate, self.lowpass_hz)
@@ -228,58 +205,9 @@ class SpeechWindows:
             gain = level_gain(waveform, regions, self.level_db, PEAK)
             for start, end in regions:
                 yield (gain * waveform[start:end]).astype(np.float32)
-
-    def _check_any(self, pieces):
-        if len(pieces) == 0:
+            none_yet = False
+        if none_yet:
             raise ValueError(
                 f"{self.manifest_json}: expected at least one window of {self.window_samples} "
                 f"samples of speech at {self.sample_rate} Hz, but no recording has one"
             )
-
-    def _build_file(self, recordings, folder, size_gb):
-        """Writes the active speech to a file, unless it is there; returns its path, samples, lengths."""
-        name = f"windows-{self.manifest_json.stem}"
-        stem = f"{name}-{self._fingerprint(recordings)}"
-        audio_path, index_path = folder / f"{stem}.f32", folder / f"{stem}.json"
-        folder.mkdir(parents=True, exist_ok=True)
-        with file_lock(folder / f".{name}.lock"):
-            if not index_path.is_file():
-                for old in folder.glob(f"{name}-{'[0-9a-f]' * 16}.*"):
-                    old.unlink()
-                logger.info("Writing up to %.1f GB of processed speech to %s", size_gb, audio_path)
-                lengths = []
-                with open(audio_path, "wb") as stream:
-                    for piece in self._active_pieces(recordings):
-                        piece.tofile(stream)
-                        lengths.append(len(piece))
-                self._check_any(lengths)
-                # The index comes last: with it, the samples are whole.
-                write_json(index_path, lengths)
-            lengths = json.loads(index_path.read_text(encoding="utf-8"))
-            return audio_path, _map_file(audio_path), lengths
-
-    def _fingerprint(self, recordings):
-        options = [FORMAT, self.window_samples, self.sample_rate, self.lowpass_hz, self.level_db]
-        digest = hashlib.sha256(json.dumps(options).encode())
-        for recording in recordings.values():
-            status = Path(recording["wav"]).stat()
-            digest.update(f"{recording['wav']!a} {status.st_size} {status.st_mtime_ns}\n".encode())
-        return digest.hexdigest()[:16]
-
-    def __getstate__(self):
-        # A mapped file goes to a spawned worker by name, not by content.
-        return {**self.__dict__, "_audio": self._audio if self._audio_path is None else None}
-
-    def __setstate__(self, state):
-        self.__dict__.update(state)
-        if self._audio is None:
-            self._audio = _map_file(self._audio_path)
-
-
-def _map_file(path):
-    return np.memmap(path, dtype=np.float32, mode="r")
-
-
-def _check_count(key, number):
-    if not (isinstance(number, Integral) and number >= 1):
-        raise ValueError(f"{key}: expected a whole number of at least 1, but got {number!r}")

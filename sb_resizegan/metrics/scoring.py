@@ -1,22 +1,16 @@
 """Scores of two folders of recordings, pair by pair: PESQ, STOI, ESTOI and SI-SDR."""
 
-import concurrent.futures
-import multiprocessing
 import os
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import torch
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
-from sb_resizegan.metrics.pesq import PesqStatus, pesq_details
+from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.metrics.enhancement import SAMPLE_RATE, Wanted, score_sources
 
-SAMPLE_RATE = 16000
 SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".w64"))
-BATCH_SECONDS = 400  # a batch of long files is cut short here, to bound the memory
 
 
 @dataclass
@@ -157,124 +151,13 @@ def read_pair(pair):
     return [np.asarray(signal[:length], dtype=np.float32) for signal in signals]
 
 
-def batches(pairs, batch_size):
-    """Cuts pairs, sorted by length, into batches of at most a size and a number of seconds.
-
-    Arguments
-    ---------
-    pairs : list of FilePair
-    batch_size : int
-
-    Yields
-    ------
-    list of FilePair
-
-    Example
-    -------
-    >>> pairs = [FilePair(str(s), None, None, s) for s in (1, 1, 300, 300)]
-    >>> [len(batch) for batch in batches(pairs, 3)]
-    [2, 1, 1]
-    """
-    batch = []
-    for pair in pairs:
-        # Padding makes every one as long as the longest, which is the newest.
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * pair.seconds > BATCH_SECONDS):
-            yield batch
-            batch = []
-        batch.append(pair)
-    if batch:
-        yield batch
-
-
-def score_pesq(batch, device="cpu"):
-    """Scores a batch with this package's PESQ, under ``pesq_wb``.
-
-    Arguments
-    ---------
-    batch : list of FilePair
-        Their scores and notes are added to.
-    device : str or torch.device
-    """
-    loaded = []
-    for pair in batch:
-        pair.scores["pesq_wb"] = float("nan")
-        try:
-            loaded.append((pair, read_pair(pair)))
-        except UnusableAudioError as error:
-            pair.notes.append(str(error))
-    if not loaded:
-        return
-    longest = max(len(signals[0]) for _, signals in loaded)
-    padded = np.zeros((2, len(loaded), longest), dtype=np.float32)
-    for row, (_, signals) in enumerate(loaded):
-        padded[:, row, : len(signals[0])] = signals
-    lengths = torch.tensor([len(signals[0]) / longest for _, signals in loaded], dtype=torch.float64)
-    details = pesq_details(*torch.from_numpy(padded).to(device), lengths=lengths.to(device))
-    for (pair, _), score, status in zip(loaded, details.mos_lqo.tolist(), details.status, strict=True):
-        pair.scores["pesq_wb"] = score
-        if status != PesqStatus.OK:
-            pair.notes.append(f"PESQ refused: {PesqStatus(status).name.lower().replace('_', ' ')}")
-
-
-def score_others(pair, official):
-    """STOI, ESTOI (pystoi), SI-SDR (SpeechBrain's SI-SNR) and, if wanted, PESQ of the ``pesq`` package.
-
-    Arguments
-    ---------
-    pair : FilePair
-    official : bool
-        Whether to call the ``pesq`` package.
-
-    Returns
-    -------
-    scores : dict
-        ``stoi``, ``estoi``, ``si_sdr_db`` and perhaps ``pesq_wb_official``; NaN where there is none.
-    notes : list of str
-        Why.
-    """
-    import pesq as package
-    from pystoi import stoi
-    from speechbrain.nnet.losses import cal_si_snr
-
-    names = ["stoi", "estoi", "si_sdr_db", *(["pesq_wb_official"] if official else [])]
-    scores, notes = dict.fromkeys(names, float("nan")), []
-    try:
-        reference, degraded = read_pair(pair)
-    except UnusableAudioError:
-        return scores, notes  # the batched PESQ says so
-    if not (np.any(reference) and np.any(degraded)):
-        return scores, notes
-    with warnings.catch_warnings():
-        # pystoi warns and returns 1e-5 where fewer than 30 frames have speech.
-        warnings.filterwarnings("error", category=RuntimeWarning)
-        for name, extended in (("stoi", False), ("estoi", True)):
-            try:
-                scores[name] = float(stoi(reference, degraded, SAMPLE_RATE, extended=extended))
-            except RuntimeWarning as warning:
-                notes.append(f"{name}: {str(warning).split('.')[0]}")
-    columns = [torch.from_numpy(x.astype(np.float64)).view(-1, 1, 1) for x in (reference, degraded)]
-    scores["si_sdr_db"] = -float(cal_si_snr(*columns))
-    if official:
-        try:
-            scores["pesq_wb_official"] = float(package.pesq(SAMPLE_RATE, reference, degraded, "wb"))
-        except (package.PesqError, ValueError) as error:
-            notes.append(f"pesq package refused: {type(error).__name__}")
-    return scores, notes
-
-
-def _start_worker():
-    torch.set_num_threads(1)
-    # Twice as fast for the pesq package, with the same scores.
-    torch.set_flush_denormal(True)
-
-
-def score_pairs(pairs, device="cpu", official=False, batch_size=16, jobs=None, progress=None):
+def score_pairs(pairs, device="cpu", official=False, batch_size=16, jobs=None, progress=None, dnsmos=False):
     """Scores all pairs: PESQ in batches here, the rest file by file in other processes.
 
     Arguments
     ---------
     pairs : list of FilePair
-        Sorted by length; their scores and notes are filled in.
+        Their scores and notes are filled in.
     device : str or torch.device
         Where the batches are scored.
     official : bool
@@ -285,21 +168,19 @@ def score_pairs(pairs, device="cpu", official=False, batch_size=16, jobs=None, p
         Processes; by default one for each core but one, which scores the batches.
     progress : callable, optional
         Called with a number of pairs each time some are done, twice for each pair in all.
+    dnsmos : bool
+        Whether to call ``speechmos`` too.
     """
-    progress = progress or (lambda count: None)
-    # A fresh interpreter for each worker: forking a process whose threads hold locks can hang.
-    pool = concurrent.futures.ProcessPoolExecutor(
-        jobs or max(1, os.cpu_count() - 1), multiprocessing.get_context("spawn"), _start_worker
+    results = score_sources(
+        pairs,
+        read_pair,
+        [pair.seconds for pair in pairs],
+        Wanted(official, dnsmos),
+        device,
+        batch_size,
+        jobs,
+        progress,
     )
-    try:
-        waiting = {pool.submit(score_others, pair, official): pair for pair in pairs}
-        for batch in batches(pairs, batch_size):
-            score_pesq(batch, device)
-            progress(len(batch))
-        for done in concurrent.futures.as_completed(waiting):
-            scores, notes = done.result()
-            waiting[done].scores.update(scores)
-            waiting[done].notes.extend(notes)
-            progress(1)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    for pair, result in zip(pairs, results, strict=True):
+        pair.notes += result.pop("notes")
+        pair.scores.update(result)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["read_measures", "readable", "reference_column", "write_measures"]
+__all__ = ["noisy_column", "read_measures", "readable", "reference_column", "write_measures"]
 
 _WORDS = {
     "prominence_worst": "worst stride tone",
@@ -17,6 +17,10 @@ _WORDS = {
     "frechet_log_mel": "Fréchet log-mel distance",
     "nearest_neighbour_auc": "nearer to training data than unseen speech",
     "nearest_neighbour_copied": "copies of training data",
+    "pesq_wb": "PESQ-WB",
+    "estoi": "ESTOI",
+    "si_sdr": "SI-SDR",
+    "unscored": "outputs without PESQ",
 }
 
 
@@ -40,6 +44,7 @@ def readable(column):
     """
     name, unit = (column[:-3], ", dB") if column.endswith("_db") else (column, "")
     name, of = (name[:-5], " (real)") if name.endswith("_real") else (name, "")
+    name, of = (name[:-6], " (noisy)") if name.endswith("_noisy") else (name, of)
     name, of = (name[:-6], " (real against real)") if name.endswith("_floor") else (name, of)
     tone = re.fullmatch(r"prominence_([\d.]+)hz", name)
     if tone:
@@ -73,6 +78,27 @@ def reference_column(column):
     ('out_of_band_real_db', 'frechet_log_mel_floor')
     """
     return f"{column[:-3]}_real_db" if column.endswith("_db") else f"{column}_floor"
+
+
+def noisy_column(column):
+    """Name of the column that holds of noisy speech what ``column`` holds of enhanced speech.
+
+    Arguments
+    ---------
+    column : str
+        A column.
+
+    Returns
+    -------
+    str
+        Such a column's name; whether a table has it is another question.
+
+    Example
+    -------
+    >>> noisy_column("pesq_wb"), noisy_column("si_sdr_db")
+    ('pesq_wb_noisy', 'si_sdr_noisy_db')
+    """
+    return f"{column[:-3]}_noisy_db" if column.endswith("_db") else f"{column}_noisy"
 
 
 def read_measures(path):

@@ -6,20 +6,14 @@ C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis", ICLR 2019, t
 stages R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019.
 """
 
-import torch
 from torch import nn
 
-from sb_resizegan.models.window_generator import check_stages
-from sb_resizegan.nnet.activations import LeakyReLU
-from sb_resizegan.nnet.downsampling import Downsample1d
-from sb_resizegan.nnet.phase_shuffle import PhaseShuffle
+from sb_resizegan.models.stages import CriticStages, check_window
 
 
-class WindowCritic(nn.Module):
-    """Scores windows of waveform: one downsampling convolution per stage, then a dense layer.
-
-    Each stage is followed by a leaky ReLU (slope 0.2) and, but for the last, by phase shuffle. There is no
-    normalisation: the gradient penalty is per example.
+class WindowCritic(CriticStages):
+    """Scores windows of waveform: the stages of :class:`~sb_resizegan.models.stages.CriticStages`, then a
+    dense layer.
 
     Arguments
     ---------
@@ -45,6 +39,7 @@ class WindowCritic(nn.Module):
 
     Example
     -------
+    >>> import torch
     >>> critic = WindowCritic(window_samples=2048)
     >>> critic(torch.zeros(3, 2048)).shape
     torch.Size([3])
@@ -60,38 +55,11 @@ class WindowCritic(nn.Module):
         phase_shuffle=2,
         shuffle_per_example=True,
     ):
-        super().__init__()
         channels, factors = tuple(channels), tuple(factors)
-        total_factor = check_stages(window_samples, channels, factors)
+        total_factor = check_window(window_samples, channels, factors)
+        super().__init__(1, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example)
         self.window_samples = window_samples
-        self.stages = nn.ModuleList(
-            Downsample1d(in_channels, out_channels, kernel_size, factor, downsampling)
-            for in_channels, out_channels, factor in zip((1, *channels[:-1]), channels, factors, strict=True)
-        )
-        self.activation = LeakyReLU(0.2)
-        self.shuffles = nn.ModuleList(
-            PhaseShuffle(phase_shuffle, shuffle_per_example) for _ in self.stages[:-1]
-        )
         self.dense = nn.Linear(channels[-1] * (window_samples // total_factor), 1)
-
-    def draw_shifts(self, batch, generator=None):
-        """Shifts of the phase shuffles for one call, to make a call repeatable.
-
-        Arguments
-        ---------
-        batch : int
-            Examples in the call.
-        generator : torch.Generator, optional
-            A CPU generator to draw from; the default one otherwise.
-
-        Returns
-        -------
-        torch.Tensor
-            Integers ``(batch, stages - 1)``.
-        """
-        if not len(self.shuffles):
-            return torch.zeros(batch, 0, dtype=torch.long)
-        return torch.stack([shuffle.draw(batch, generator) for shuffle in self.shuffles], dim=1)
 
     def forward(self, windows, shifts=None):
         """Scores windows.
@@ -113,9 +81,4 @@ class WindowCritic(nn.Module):
             raise ValueError(
                 f"windows: expected shape (batch, {self.window_samples}), but got {tuple(windows.shape)}"
             )
-        x = windows.unsqueeze(1)
-        for index, stage in enumerate(self.stages):
-            x = self.activation(stage(x))
-            if index < len(self.shuffles):
-                x = self.shuffles[index](x, None if shifts is None else shifts[:, index])
-        return self.dense(x.flatten(1)).squeeze(1)
+        return self.dense(self.features(windows.unsqueeze(1), shifts).flatten(1)).squeeze(1)

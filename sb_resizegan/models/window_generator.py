@@ -12,6 +12,7 @@ import math
 import torch
 from torch import nn
 
+from sb_resizegan.models.stages import check_window
 from sb_resizegan.nnet.upsampling import Upsample1d
 
 
@@ -66,7 +67,7 @@ class WindowGenerator(nn.Module):
         channels, factors = tuple(channels), tuple(factors)
         if latent_dim < 1:
             raise ValueError(f"latent_dim: expected at least 1, but got {latent_dim}")
-        total_factor = check_stages(window_samples, channels, factors)
+        total_factor = check_window(window_samples, channels, factors)
         self.latent_dim = latent_dim
         self.window_samples = window_samples
         self.factors = factors
@@ -126,52 +127,3 @@ class WindowGenerator(nn.Module):
         for stage in self.stages:
             x = stage(torch.relu(x))
         return torch.tanh(x.squeeze(1))
-
-
-def check_stages(window_samples, channels, factors):
-    """Product of the factors, after a check that stages and window fit together.
-
-    Arguments
-    ---------
-    window_samples : int
-        Samples of a window.
-    channels : tuple of int
-        One entry for each stage.
-    factors : tuple of int
-        Factor of each stage, at least 1.
-
-    Returns
-    -------
-    int
-        The product of the factors.
-
-    Raises
-    ------
-    ValueError
-        For lists of different lengths, a factor below 1, or a window that is not a positive multiple of the
-        product.
-
-    Example
-    -------
-    >>> check_stages(2048, (128, 64, 32, 16), (4, 4, 4, 4))
-    256
-    """
-    if len(channels) != len(factors) or not factors:
-        raise ValueError(
-            "channels and factors: expected one entry per stage in each and at least one stage, "
-            f"but got channels={channels} and factors={factors}"
-        )
-    if any(not isinstance(factor, int) or factor < 1 for factor in factors):
-        raise ValueError(f"factors: expected integers of at least 1, but got {list(factors)}")
-    total = math.prod(factors)
-    if window_samples < total:
-        raise ValueError(
-            f"window_samples: expected at least the total factor {total} of factors={list(factors)}, "
-            f"but got {window_samples}"
-        )
-    if window_samples % total:
-        raise ValueError(
-            f"window_samples: expected a multiple of the total factor {total} of factors={list(factors)}, "
-            f"but got {window_samples}"
-        )
-    return total

@@ -1,0 +1,49 @@
+"""What a source of noisy speech hands out for training."""
+
+from typing import NamedTuple
+
+import torch
+
+__all__ = ["NoisyBatch"]
+
+
+class NoisyBatch(NamedTuple):
+    """Noisy utterances and what a perfect enhancer would make of them.
+
+    A tuple of tensors, so that a ``DataLoader`` pins and collates it as it is.
+
+    Arguments
+    ---------
+    noisy : torch.Tensor
+        ``(batch, time)``, float32.
+    clean : torch.Tensor
+        ``(batch, time)``, float32, aligned with ``noisy``.
+    lengths : torch.Tensor
+        ``(batch,)``, float32: the part of ``time`` that each row fills, above 0 and at most 1.
+
+    Example
+    -------
+    >>> batch = NoisyBatch(torch.zeros(2, 800), torch.zeros(2, 800), torch.ones(2)).to("cpu")
+    >>> batch.noisy.shape
+    torch.Size([2, 800])
+    """
+
+    noisy: torch.Tensor
+    clean: torch.Tensor
+    lengths: torch.Tensor
+
+    def to(self, device, non_blocking=False):
+        """The same batch on another device.
+
+        Arguments
+        ---------
+        device : str or torch.device
+            Where to.
+        non_blocking : bool
+            As in ``torch.Tensor.to``; of use for a pinned batch.
+
+        Returns
+        -------
+        NoisyBatch
+        """
+        return NoisyBatch(*(tensor.to(device, non_blocking=non_blocking) for tensor in self))

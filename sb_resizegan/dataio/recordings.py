@@ -1,0 +1,249 @@
+"""Recordings decoded once into one file of samples, from which any stretch can be had at no cost."""
+
+import json
+import os
+from numbers import Real
+
+import numpy as np
+from speechbrain.utils.logger import get_logger
+
+from sb_resizegan.dataio.draws import check_count
+from sb_resizegan.dataio.files import user_cache_folder
+from sb_resizegan.dataio.manifest import split_names
+from sb_resizegan.dataio.decoding import DecodingOptions, NoRecordingsError, load_or_build, map_samples
+from sb_resizegan.dataio.sources import find_recordings
+
+__all__ = ["NoRecordingsError", "Recordings"]
+
+logger = get_logger(__name__)
+
+
+class Recordings:
+    """Recordings as one file of 16-bit samples, which all processes map into memory and which is kept.
+
+    Every file is read, mixed down, freed of its mean, resampled and scaled to its own peak (so that 16 bits
+    are enough for quiet ones, and nothing is clipped); stretches of activity are looked for
+    (``active_regions``). The second time, with the same files (names, sizes, times) and options, nothing is
+    decoded. An hour takes 0.12 GB at 16 kHz; how much of it stays in memory is the system's business.
+
+    What cannot be used is left out, counted in a warning and named in ``skipped``, under one of:
+    "missing" (named in a csv list, but not there), "not audio" (by its ending), "unreadable", "corrupt",
+    "empty", "not finite" (NaN or Inf), "too short", "silent" (no 20 ms above −60 dBFS).
+
+    Arguments
+    ---------
+    sources : str, Path or list of these
+        Folders, csv lists, audio files or ``prompts:LANGUAGE``; see ``find_recordings``.
+    sample_rate : int
+        In Hz; files with another rate are resampled. Lower ones are counted in a warning: they lack the upper
+        band, and ``source_rates`` says how much of it.
+    min_seconds : float
+        Shorter files are left out.
+    impulse_responses : bool
+        The files are impulse responses of rooms: of several channels, the first counts instead of their
+        mean, and only one without any sound is silent, whatever its level.
+    cache_folder : str or Path, optional
+        Where the file goes, in a folder ``recordings``: see ``user_cache_folder`` for the default.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a source is none of what it may be.
+    NoRecordingsError
+        If nothing usable is left; the message counts what was left out.
+    ValueError
+        If an option is out of range or a csv list has no column ``path``.
+    OSError
+        If the file cannot be written, for lack of space or rights.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> folder = getfixture("tmp_path")
+    >>> for name in ("a.wav", "b.wav"):
+    ...     soundfile.write(folder / name, 0.1 * np.sin(np.arange(8000)), 8000)
+    >>> recordings = Recordings(folder, cache_folder=folder / "cache")
+    >>> len(recordings), recordings.read(0, start=100, samples=400).shape, recordings.source_rates
+    (2, (400,), array([8000, 8000]...))
+    """
+
+    def __init__(
+        self, sources, sample_rate=16000, min_seconds=0.2, impulse_responses=False, cache_folder=None
+    ):
+        check_count("sample_rate", sample_rate)
+        if not (isinstance(min_seconds, Real) and min_seconds >= 0):
+            raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
+        self.sample_rate = sample_rate
+        cache_folder = user_cache_folder(cache_folder)
+        files = find_recordings(sources, except_folder=cache_folder)
+        self._sources = _describe(sources)
+        options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
+        self._path, index = load_or_build(files, cache_folder / "recordings", self._sources, options)
+        self.skipped = json.loads(str(index["skipped"]))
+        self._audio = map_samples(self._path)
+        self._index = {key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")}
+        self._index["starts"] = np.cumsum(index["lengths"]) - index["lengths"]
+        self._regions, self._region_owners = index["regions"], index["region_owners"]
+        self._names = json.loads(str(index["names"]))
+        self._choose(np.arange(len(self._names)))
+        self._log()
+
+    def __len__(self):
+        return len(self.names)
+
+    @property
+    def seconds(self):
+        """Length of all recordings together."""
+        return float(self.lengths.sum() / self.sample_rate)
+
+    @property
+    def below_sample_rate(self):
+        """How many recordings had a lower sampling rate before they were resampled."""
+        return int((self.source_rates < self.sample_rate).sum())
+
+    def read(self, recording, start=0, samples=None):
+        """Reads a stretch of a recording.
+
+        Arguments
+        ---------
+        recording : int
+            Its number, below ``len(self)``.
+        start : int
+            First sample.
+        samples : int, optional
+            How many, at most; up to the end by default.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(time,)``, float32, full scale is 1.0 as in the file; new memory.
+        """
+        first = self._starts[recording] + start
+        end = self._starts[recording] + self.lengths[recording]
+        last = end if samples is None else min(first + samples, end)
+        return self._audio[first:last] * self._scales[recording]
+
+    def locate(self, place):
+        """Finds a moment of activity: each one is equally likely if ``place`` is uniform.
+
+        Arguments
+        ---------
+        place : float
+            From 0 up to, but not including, 1.
+
+        Returns
+        -------
+        tuple of int
+            The recording and a sample of it.
+        """
+        sample = int(place * self._active_ends[-1])
+        region = np.searchsorted(self._active_ends, sample, side="right")
+        within = sample - self._active_ends[region] + self._active_lasts[region]
+        return int(self._active_owners[region]), int(within)
+
+    def neighbour(self, recording, place):
+        """Chooses another recording of the same folder, as a rule of the same voice.
+
+        Arguments
+        ---------
+        recording : int
+            The one that has neighbours.
+        place : float
+            From 0 up to, but not including, 1.
+
+        Returns
+        -------
+        int
+            ``recording`` itself where it is alone in its folder.
+        """
+        first, count = self._group_starts[recording], self._group_counts[recording]
+        if count == 1:
+            return int(recording)
+        chosen = first + int(place * (count - 1))
+        return int(chosen + (chosen >= recording))
+
+    def split(self, valid_fraction, seed=0):
+        """Splits by file, each file on its own, so that new ones don't move the others.
+
+        Arguments
+        ---------
+        valid_fraction : float
+            Expected part of the files that goes to validation, above 0 and below 1.
+        seed : int
+            Of the split.
+
+        Returns
+        -------
+        tuple of Recordings
+            For training and for validation; neither is empty, both use the same file of samples.
+
+        Raises
+        ------
+        ValueError
+            If the fraction is out of range or there aren't two files of different names.
+        """
+        if not 0 < valid_fraction < 1:
+            raise ValueError(
+                f"valid_fraction: expected a number above 0 and below 1, but got {valid_fraction!r}"
+            )
+        if len(set(self.names)) < 2:
+            raise ValueError(
+                f"{self._sources}: expected at least two recordings of different names to split, "
+                f"but there are {len(self)}"
+            )
+        valid = split_names(self.names, valid_fraction, seed)
+        is_valid = np.array([name in valid for name in self.names])
+        return self._part(~is_valid), self._part(is_valid)
+
+    def _part(self, chosen):
+        part = object.__new__(type(self))
+        part.__dict__.update(self.__dict__)
+        part._choose(self._chosen[chosen])
+        return part
+
+    def _choose(self, chosen):
+        """Makes the recordings with these numbers in the file those that there are."""
+        self._chosen = chosen
+        self.names = [self._names[number] for number in chosen]
+        self.lengths, self.source_rates = self._index["lengths"][chosen], self._index["rates"][chosen]
+        self.levels = self._index["levels"][chosen]
+        self._starts, self._scales = self._index["starts"][chosen], self._index["scales"][chosen]
+        # Recordings of one folder follow each other.
+        _, firsts, groups, counts = np.unique(
+            self._index["groups"][chosen], return_index=True, return_inverse=True, return_counts=True
+        )
+        self._group_starts, self._group_counts = firsts[groups], counts[groups]
+        new_numbers = np.full(len(self._names), -1)
+        new_numbers[chosen] = np.arange(len(chosen))
+        owners = new_numbers[self._region_owners]
+        regions = self._regions[owners >= 0]
+        self._active_owners = owners[owners >= 0]
+        self._active_lasts = regions[:, 1]
+        self._active_ends = np.cumsum(regions[:, 1] - regions[:, 0])
+
+    def _log(self):
+        logger.info("%s: %d recordings, %.1f minutes", self._sources, len(self), self.seconds / 60)
+        for reason, names in self.skipped.items():
+            logger.warning(
+                "%s: left out as %s: %d files (first: %s)", self._sources, reason, len(names), ascii(names[0])
+            )
+        if self.below_sample_rate:
+            logger.warning(
+                "%s: %d recordings have a sampling rate below %d Hz and so lack the upper band",
+                self._sources,
+                self.below_sample_rate,
+                self.sample_rate,
+            )
+
+    def __getstate__(self):
+        # The mapped file goes to a spawned worker by name, not by content.
+        return {**self.__dict__, "_audio": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._audio = map_samples(self._path)
+
+
+def _describe(sources):
+    sources = [sources] if isinstance(sources, str | os.PathLike) else sources
+    return ", ".join(ascii(str(source))[1:-1] for source in sources)

@@ -1,0 +1,106 @@
+"""Processed audio at hand: in memory, or in a file that all processes map."""
+
+import glob
+import json
+
+import numpy as np
+from speechbrain.utils.logger import get_logger
+
+from sb_resizegan.dataio.files import file_lock, write_json
+from sb_resizegan.utils.files import replacing
+
+__all__ = ["SampleStore"]
+
+logger = get_logger(__name__)
+
+
+class SampleStore:
+    """Pieces of audio one after the other.
+
+    Arguments
+    ---------
+    make_pieces : callable
+        Yields the pieces, float32 arrays ``(time,)``; called unless the file is there already.
+    size_gb : float
+        What the pieces take, at most, in GB (1e9 bytes).
+    max_memory_gb : float
+        Larger ones go to a file (smaller ones take twice their size for a moment while they are joined).
+    folder : Path
+        Where the file goes, if there is one.
+    name : str
+        Of the file. One of the same name and another stamp is replaced.
+    stamp : str
+        From ``stamp_files``, of all that the pieces depend on.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; nothing is left of it.
+
+    Example
+    -------
+    >>> def pieces():
+    ...     yield from (np.zeros(3, dtype=np.float32), np.ones(2, dtype=np.float32))
+    >>> folder = getfixture("tmp_path")
+    >>> store = SampleStore(pieces, 0.1, 0.0, folder, "speech", "0123456789abcdef")
+    >>> store.samples.shape, store.lengths.tolist()
+    ((5,), [3, 2])
+    """
+
+    def __init__(self, make_pieces, size_gb, max_memory_gb, folder, name, stamp):
+        if size_gb <= max_memory_gb:
+            pieces = list(make_pieces())
+            self._path = None
+            self.samples = np.concatenate(pieces)
+            lengths = [len(piece) for piece in pieces]
+        else:
+            self._path = folder / f"{name}-{stamp[:16]}.f32"
+            folder.mkdir(parents=True, exist_ok=True)
+            with file_lock(folder / f".{name}.lock"):
+                lengths = self._read_lengths()
+                if lengths is None:
+                    for prefix in ("", "."):
+                        for old in folder.glob(f"{prefix}{glob.escape(name)}-{'[0-9a-f]' * 16}.*"):
+                            old.unlink()
+                    logger.info("Writing up to %.1f GB of processed audio to %s", size_gb, self._path)
+                    lengths = self._write(make_pieces)
+            self.samples = self._map()
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+
+    def _read_lengths(self):
+        """The pieces' lengths, or None unless the file is there and whole."""
+        index_path = self._path.with_suffix(".json")
+        if not (self._path.is_file() and index_path.is_file()):
+            return None
+        lengths = json.loads(index_path.read_text(encoding="utf-8"))
+        return lengths if self._path.stat().st_size == 4 * sum(lengths) else None
+
+    def _write(self, make_pieces):
+        lengths = []
+        try:
+            with replacing(self._path) as temporary, open(temporary, "wb") as stream:
+                for piece in make_pieces():
+                    stream.write(memoryview(np.ascontiguousarray(piece, dtype=np.float32)).cast("B"))
+                    lengths.append(len(piece))
+            # The index comes last: with it, the samples are whole.
+            write_json(self._path.with_suffix(".json"), lengths)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror or error}: the processed audio cannot be kept in the cache folder "
+                "(another one can be given, or more memory allowed)",
+                str(self._path.parent),
+            ) from error
+        return lengths
+
+    def _map(self):
+        return np.memmap(self._path, dtype=np.float32, mode="r")
+
+    def __getstate__(self):
+        # A mapped file goes to a spawned worker by name, not by content.
+        return {**self.__dict__, "samples": self.samples if self._path is None else None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if self.samples is None:
+            self.samples = self._map()

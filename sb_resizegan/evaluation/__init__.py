@@ -1,0 +1,1 @@
+"""Validating, testing and showing enhancers: table, pictures, page, monitor."""

@@ -1,0 +1,140 @@
+"""Critic on utterances of any length, conditioned on the noisy signal.
+
+Source
+------
+S. Pascual, A. Bonafonte, J. Serrà, "SEGAN: Speech Enhancement Generative Adversarial Network", Interspeech
+2017, section 3 (candidate and noisy signal as two channels); C. Donahue, J. McAuley, M. Puckette,
+"Adversarial Audio Synthesis", ICLR 2019, table 4 (the stages); P. Isola et al., "Image-to-image translation
+with conditional adversarial networks", CVPR 2017, section 3.2.2 (a score for each place, averaged).
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sb_resizegan.models.stages import CriticStages
+from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples
+
+
+class ConditionalCritic(CriticStages):
+    """Scores candidates for the clean speech in noisy utterances.
+
+    Candidate and noisy signal, both divided by the noisy signal's root mean square, are the two channels that
+    the stages of :class:`~sb_resizegan.models.stages.CriticStages` read. A 1x1 convolution turns each frame
+    of the last stage into a score, and the score of an utterance is
+
+        (sum over its frames) / sqrt(number of its frames).
+
+    The root keeps the gradient penalty's unit norm the same demand at every length. The gradient of the sum
+    with respect to the candidate is a signal of steady level, whose Euclidean norm grows with the root of
+    the length; a mean's shrinks with it: at 2 s a penalty that wants the norm 1 would want a critic four
+    times as steep as at 0.125 s. By the same rule a difference of steady level between candidates is a
+    difference in scores that grows with the root of the length, as their Euclidean distance does.
+
+    The score depends on the candidate relative to the noisy signal, not on the level of both. The *gradient*
+    is per unit of the candidate as it is passed, hence inversely proportional to that level. For a penalty
+    that treats quiet utterances like loud ones, divide noisy, real and generated signals by
+    :func:`~sb_resizegan.nnet.level.utterance_level` of the noisy ones before the losses see them; their
+    scores stay what they were.
+
+    Padding is not read at all: neither score nor gradient depends on what it holds, the gradient within it
+    is zero, and without phase shuffle a padded utterance scores as it does alone.
+
+    Arguments
+    ---------
+    channels : sequence of int
+        Output channels of each stage, first to last.
+    factors : sequence of int
+        Downsampling factor of each stage.
+    kernel_size : int
+        Length of the learned kernels in samples at the input rate of their stage. A frame sees
+        ``1 + (kernel_size - 1) * (1 + factors[0] + factors[0] * factors[1] + …)`` samples.
+    downsampling : str
+        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+    phase_shuffle : int
+        Largest shift of the phase shuffle in samples at the output rate of a stage; 0 for none.
+    shuffle_per_example : bool
+        Draw one shift per example (True) or one for the batch (False).
+
+    Raises
+    ------
+    ValueError
+        For lists of different lengths, or a wrong size or mode.
+
+    Example
+    -------
+    >>> critic = ConditionalCritic()
+    >>> clean, noisy = torch.randn(2, 3, 16000)
+    >>> critic(clean, noisy, lengths=torch.tensor([1.0, 0.5, 0.8])).shape
+    torch.Size([3])
+    """
+
+    def __init__(
+        self,
+        channels=(16, 32, 64, 64),
+        factors=(8, 4, 4, 4),
+        kernel_size=16,
+        downsampling="strided",
+        phase_shuffle=2,
+        shuffle_per_example=True,
+    ):
+        channels, factors = tuple(channels), tuple(factors)
+        super().__init__(
+            2, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example
+        )
+        self.score = nn.Linear(channels[-1], 1)
+        # Phase shuffle wants more samples than it shifts by, after each stage but the last.
+        self.min_samples = 1
+        for shuffle, factor in zip(reversed(self.shuffles), reversed(factors[:-1]), strict=True):
+            self.min_samples = (max(self.min_samples, shuffle.n + 1) - 1) * factor + 1
+
+    def forward(self, candidate, noisy, lengths=None, shifts=None):
+        """Scores candidates.
+
+        Arguments
+        ---------
+        candidate : torch.Tensor
+            ``(batch, time)``, clean or enhanced speech; any time from 1 on.
+        noisy : torch.Tensor
+            ``(batch, time)``, what it was made of.
+        lengths : torch.Tensor, optional
+            Relative lengths ``(batch,)`` in (0, 1]; None if there is no padding.
+        shifts : torch.Tensor, optional
+            ``(batch, stages - 1)`` from :meth:`draw_shifts`; drawn anew while training, none in evaluation
+            otherwise.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(batch,)``, higher for what looks clean.
+
+        Raises
+        ------
+        ValueError
+            For wrong shapes.
+        """
+        if candidate.dim() != 2 or candidate.shape != noisy.shape or candidate.shape[1] == 0:
+            raise ValueError(
+                "candidate and noisy: expected one shape (batch, time) with at least one sample, "
+                f"but got {tuple(candidate.shape)} and {tuple(noisy.shape)}"
+            )
+        time = candidate.shape[1]
+        valid = None
+        if lengths is not None:
+            valid = valid_samples(lengths, candidate)
+            padding = torch.arange(time, device=valid.device) >= valid.unsqueeze(1)
+            # not a product, which would let NaN through
+            candidate, noisy = (x.masked_fill(padding, 0) for x in (candidate, noisy))
+        elif time < self.min_samples:
+            valid = torch.full((len(candidate),), time, device=candidate.device)
+        level = utterance_level(noisy, valid)
+        x = torch.stack([divided_by_level(signal, level) for signal in (candidate, noisy)], dim=1)
+        x = self.features(F.pad(x, (0, max(self.min_samples - time, 0))), shifts, valid)
+        scores = self.score(x.transpose(1, 2)).squeeze(2)
+        if valid is None:
+            return scores.sum(dim=1) / scores.shape[1] ** 0.5
+        frames = valid
+        for factor in self.factors:
+            frames = -(-frames // factor)
+        seen = torch.arange(scores.shape[1], device=scores.device) < frames.unsqueeze(1)
+        return (scores * seen).sum(dim=1) / frames.sqrt()
