@@ -199,7 +199,9 @@ def train(hparams, run_opts):
         checkpointer=hparams["checkpointer"],
     )
     hparams["checkpointer"].remove_partial()
-    brain.fit(hparams["epoch_counter"], stream, as_batches(utterances[:VALID_BATCH], segment_samples(hparams)))
+    brain.fit(
+        hparams["epoch_counter"], stream, as_batches(utterances[:VALID_BATCH], segment_samples(hparams))
+    )
     run_on_main(finish, args=(output_folder, hparams))
 
 

@@ -1,7 +1,6 @@
 """The real command line of recipes/enhance.py, with most of what can be wrong with files."""
 
 import importlib.util
-import os
 import resource
 import signal
 import subprocess
@@ -14,18 +13,15 @@ import pytest
 import soundfile
 import torch
 
-from tests.inference.stand_in import MaskGenerator
-from tests.inference.test_pretrained import YAML
+from tests.inference.small import EXPORTED, small_generator
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipes" / "enhance.py"
-# The model's yaml names a module of the tests.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def enhance(*arguments, launcher=(), **options):
     command = [sys.executable, *launcher, RECIPE, *map(str, arguments), "--device", "cpu"]
-    options = {"capture_output": True, "text": True, "timeout": 300, "env": ENVIRONMENT, **options}
+    options = {"capture_output": True, "text": True, "timeout": 300, **options}
     return subprocess.run(command, cwd=ROOT, **options)
 
 
@@ -42,9 +38,8 @@ def main():
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "untrained"
     folder.mkdir()
-    torch.manual_seed(0)
-    (folder / "hyperparams.yaml").write_text(YAML)
-    torch.save(MaskGenerator().state_dict(), folder / "generator.ckpt")
+    (folder / "hyperparams.yaml").write_text(EXPORTED)
+    torch.save(small_generator().state_dict(), folder / "generator.ckpt")
     return folder
 
 
@@ -118,7 +113,7 @@ def test_a_killed_run_goes_on(model, speech, tmp_path):
         soundfile.write(tmp_path / "in" / f"{number:02}.wav", np.roll(speech, 500 * number), 16000)
     out = tmp_path / "out"
     command = [sys.executable, RECIPE, tmp_path / "in", "-o", out, "--model", model, "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(out.glob("*.wav")):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
