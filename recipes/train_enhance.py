@@ -72,35 +72,28 @@ def segment_samples(hparams):
 
 
 def mixtures(hparams):
-    """Mixtures to train on, and mixtures of other recordings."""
+    """Mixtures to train on, and mixtures of other recordings unless there are pairs to validate on."""
     sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
-    sides = [{}, {}]
+    train, valid = {}, {}
     for name, source in sources.items():
-        if source is not None:
-            recordings = Recordings(source, hparams["sample_rate"], cache_folder=hparams["cache_folder"])
-            for side, part in zip(
-                sides, recordings.split(hparams["valid_fraction"], hparams["seed"]), strict=True
-            ):
-                side[name] = part
+        if source is None:
+            continue
+        recordings = Recordings(source, hparams["sample_rate"], cache_folder=hparams["cache_folder"])
+        if hparams["valid_data"] is None:
+            train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
+        else:
+            train[name] = recordings
     keys = ("snr_db", "level_db", "babble", "coloured", "second_noise", "reverberation", "narrow_band")
-    options = {key: hparams[key] for key in keys}
-    return [NoisyMixtures(**side, segment_samples=segment_samples(hparams), **options) for side in sides]
+    options = {"segment_samples": segment_samples(hparams), **{key: hparams[key] for key in keys}}
+    return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
 
 
-def pairs(hparams):
-    """Segments of a paired corpus to train on, and its utterances to validate on."""
-    folder = Path(hparams["save_folder"]) / "pairs"
-    prepare = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"]}
-    prepare["valid_fraction"] = hparams["valid_fraction"]
-    report = run_on_main(prepare_pairs, args=(hparams["data_folder"], folder), kwargs=prepare)
-    del report
-    segments = PairedSegments(
-        folder / "train.json",
-        segment_samples(hparams),
-        hparams["sample_rate"],
-        max_memory_gb=hparams["max_memory_gb"],
-    )
-    return segments, folder / "valid.json"
+def prepared(hparams, key, name, **options):
+    """Manifests of a paired corpus: their folder, and where the corpus lies."""
+    folder = Path(hparams["save_folder"]) / name
+    options = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"], **options}
+    report = run_on_main(prepare_pairs, args=(hparams[key], folder), kwargs=options)
+    return folder, report["data_root"]
 
 
 def load_data(hparams):
@@ -108,21 +101,21 @@ def load_data(hparams):
     try:
         if hparams["data_folder"] is None:
             train, valid = mixtures(hparams)
-            utterances = None
         else:
-            train, manifest = pairs(hparams)
-            utterances = manifest
-        if hparams["valid_data"] is not None:
-            folder = Path(hparams["save_folder"]) / "valid_pairs"
-            run_on_main(
-                prepare_pairs,
-                args=(hparams["valid_data"], folder),
-                kwargs={"sample_rate": hparams["sample_rate"], "split": "valid"},
+            folder, root = prepared(hparams, "data_folder", "pairs", valid_fraction=hparams["valid_fraction"])
+            memory = hparams["max_memory_gb"]
+            train = PairedSegments(
+                folder / "train.json",
+                segment_samples(hparams),
+                hparams["sample_rate"],
+                root,
+                max_memory_gb=memory,
             )
-            utterances = folder / "valid.json"
-        if utterances is None:
+        if hparams["valid_data"] is not None:
+            folder, root = prepared(hparams, "valid_data", "valid_pairs", split="valid")
+        elif hparams["data_folder"] is None:
             return train, from_mixtures(valid.fixed(hparams["valid_utterances"], hparams["seed"]))
-        return train, read_utterances(utterances)
+        return train, read_utterances(folder / "valid.json", root, hparams["sample_rate"])
     except (ValueError, FileNotFoundError) as error:  # nothing usable, or a setting out of range
         raise RunError(error) from error
 
@@ -144,7 +137,8 @@ def as_batches(utterances, samples):
             side.append(torch.nn.functional.pad(part, (0, samples - len(part))))
         lengths.append(min(len(utterance.noisy), samples) / samples)
     columns = torch.stack(noisy), torch.stack(clean), torch.tensor(lengths)
-    return [NoisyBatch(*rows) for rows in zip(*(c.split(VALID_BATCH) for c in columns), strict=True)]
+    batches = [NoisyBatch(*rows) for rows in zip(*(c.split(VALID_BATCH) for c in columns), strict=True)]
+    return torch.utils.data.DataLoader(batches, batch_size=None)
 
 
 def train(hparams, run_opts):
@@ -199,9 +193,7 @@ def train(hparams, run_opts):
         checkpointer=hparams["checkpointer"],
     )
     hparams["checkpointer"].remove_partial()
-    brain.fit(
-        hparams["epoch_counter"], stream, as_batches(utterances[:VALID_BATCH], segment_samples(hparams))
-    )
+    brain.fit(hparams["epoch_counter"], stream, as_batches(utterances, segment_samples(hparams)))
     run_on_main(finish, args=(output_folder, hparams))
 
 

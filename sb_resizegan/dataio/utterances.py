@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from speechbrain.dataio.dataio import load_data_json
 
-from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.dataio.paired_utterances import read_pair, read_pair_manifest
 
 __all__ = ["Utterance", "measured_snr_db", "read_utterances"]
 
@@ -26,14 +25,14 @@ class Utterance(NamedTuple):
     """Signal-to-noise ratio as the corpus states it, None if it doesn't."""
 
 
-def read_utterances(manifest_json, data_root="", sample_rate=16000):
+def read_utterances(manifest_json, data_root=None, sample_rate=16000):
     """Reads all pairs of a manifest.
 
     Arguments
     ---------
     manifest_json : str or Path
         SpeechBrain's json: ``{id: {"clean": path, "noisy": path, "length": seconds, "snr_db": optional}}``.
-    data_root : str or Path
+    data_root : str or Path, optional
         What ``{data_root}`` in its paths stands for.
     sample_rate : int
         In Hz; files at other rates are resampled.
@@ -45,12 +44,10 @@ def read_utterances(manifest_json, data_root="", sample_rate=16000):
 
     Raises
     ------
-    KeyError
-        If a pair lacks one of its paths.
-    ValueError
-        If the files of a pair differ in length.
+    FileNotFoundError, ValueError
+        If there is no such manifest, or it is none of pairs.
     UnusableAudioError
-        If a file can't be read.
+        If a file can't be read, or differs in length from its partner.
 
     Example
     -------
@@ -62,21 +59,11 @@ def read_utterances(manifest_json, data_root="", sample_rate=16000):
     >>> [(u.name, u.noisy.shape, u.snr_db) for u in read_utterances(folder / "test.json", folder)]
     [('a', (8000,), 5.0)]
     """
-    entries = load_data_json(manifest_json, {"data_root": str(data_root)})
     utterances = []
-    for name, entry in sorted(entries.items()):
-        signals = {}
-        for side in ("noisy", "clean"):
-            if side not in entry:
-                raise KeyError(f"{manifest_json}: {name}: expected a path under {side!r}, but there is none")
-            signals[side] = resample(*read_mono(entry[side]), sample_rate)
-        if len(signals["noisy"]) != len(signals["clean"]):
-            raise ValueError(
-                f"{manifest_json}: {name}: expected a noisy and a clean file of one length, but got "
-                f"{len(signals['noisy'])} and {len(signals['clean'])} samples"
-            )
+    for name, entry in sorted(read_pair_manifest(manifest_json, data_root).items()):
+        noisy, clean = read_pair(entry, sample_rate)
         snr_db = entry.get("snr_db")
-        utterances.append(Utterance(name, **signals, snr_db=None if snr_db is None else float(snr_db)))
+        utterances.append(Utterance(name, noisy, clean, None if snr_db is None else float(snr_db)))
     return utterances
 
 
