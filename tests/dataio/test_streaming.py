@@ -11,7 +11,9 @@ from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, resample
 from sb_resizegan.dataio.streaming import Spool, choose_format, resampled_blocks
 
 
-@pytest.mark.parametrize("rates", [(44100, 16000), (16000, 44100), (8000, 16000), (48000, 16000), (11025, 16001)])
+@pytest.mark.parametrize(
+    "rates", [(44100, 16000), (16000, 44100), (8000, 16000), (48000, 16000), (11025, 16001)]
+)
 @pytest.mark.parametrize("total", [1, 100, 50001])
 def test_blocks_resampled_are_the_whole_resampled(rates, total):
     rng = np.random.default_rng(0)
