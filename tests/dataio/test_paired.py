@@ -163,6 +163,14 @@ def test_splits_of_folders_are_kept_and_one_split_can_be_asked_for(tmp_path, pie
     assert (report["train"]["pairs"], "valid" in report) == (2, False)
 
 
+def test_manifests_may_lie_above_the_corpus(folders, tmp_path):
+    report = prepare_pairs(folders, tmp_path)
+    prepare_pairs(folders, tmp_path / "elsewhere")
+    for name in ("train.json", "valid.json"):
+        assert (tmp_path / name).read_text() == (tmp_path / "elsewhere" / name).read_text()
+    assert report["resampled"] == 0
+
+
 def test_every_bad_pair_is_named_with_its_reason(folders, tmp_path, pieces):
     speech = pieces[0]
 
@@ -403,6 +411,7 @@ def test_no_usable_pair_is_an_error_with_counts(tmp_path, pieces):
         ("min_seconds", float("nan")),
         ("sample_rate", 0),
         ("sample_rate", 16000.5),
+        ("sample_rate", 16000.0),
         ("layout", "vctk"),
         ("split", "dev"),
     ],
