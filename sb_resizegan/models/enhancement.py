@@ -90,6 +90,8 @@ class EnhancementGenerator(nn.Module):
         batch, time = noisy.shape
         if latent is None:
             latent = self.sample_latent(batch, time)
+        if not self.latent_dim and latent is not None:
+            raise ValueError(f"latent: expected none, for latent_dim is 0, but got {tuple(latent.shape)}")
         if self.latent_dim:
             expected = (batch, self.latent_dim, self.latent_frames(time))
             if tuple(latent.shape) != expected:

@@ -85,7 +85,9 @@ def test_without_latent_the_model_is_deterministic_and_draws_nothing():
     state = torch.get_rng_state()
     assert torch.equal(generator(noisy), generator(noisy))
     assert torch.equal(torch.get_rng_state(), state)
-    assert generator.sample_latent(2, 1000).shape == (2, 0, 32)
+    assert generator.sample_latent(2, 1000) is None
+    with pytest.raises(ValueError, match="latent: expected none"):
+        generator(noisy, torch.zeros(2, 1, 32))
 
 
 def test_silence_stays_silence_and_trains_nothing():
