@@ -78,7 +78,12 @@ def mixtures(hparams):
     for name, source in sources.items():
         if source is None:
             continue
-        recordings = Recordings(source, hparams["sample_rate"], cache_folder=hparams["cache_folder"])
+        recordings = Recordings(
+            source,
+            hparams["sample_rate"],
+            impulse_responses=name == "rirs",
+            cache_folder=hparams["cache_folder"],
+        )
         if hparams["valid_data"] is None:
             train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
         else:
