@@ -86,7 +86,9 @@ def test_dnsmos_is_there_if_its_package_is(pairs):
     columns = [name for name in LABELS if name.startswith("dnsmos")]
     assert [name for name in best if name.startswith("dnsmos")] == (columns if importable else [])
     for name in columns if importable else ():
-        assert 1 <= worse[name] < best[name] <= 5
+        assert 1 <= worse[name] <= 5 and 1 <= best[name] <= 5
+        # Noise does not always take away from the speech itself.
+        assert worse[name] < best[name] or name == "dnsmos_sig"
 
 
 def test_wrong_calls(pairs):
