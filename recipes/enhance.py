@@ -34,8 +34,8 @@ from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
 from sb_resizegan.inference.trees import find_jobs, share
 from sb_resizegan.utils.files import remove_partial
 
-# Longer than any process waits for the last of the others.
-PATIENCE = datetime.timedelta(days=30)
+# How long processes wait for the others, at the beginning and at the end.
+TO_MEET, TO_FINISH = datetime.timedelta(minutes=5), datetime.timedelta(days=30)
 
 
 def parse(argv):
@@ -44,13 +44,17 @@ def parse(argv):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="sound file or folder")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results"
+    )
     parser.add_argument(
         "--model", default="enhance-base", metavar="SOURCE", help="name or folder (default: enhance-base)"
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU if there is one)")
     parser.add_argument("--overwrite", action="store_true", help="enhance again what is there")
-    parser.add_argument("--num_samples", type=int, metavar="N", help="results for each file, of as many latents")
+    parser.add_argument(
+        "--num_samples", type=int, metavar="N", help="results for each file, of as many latents"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
     parser.add_argument(
         "--chunk_seconds", type=float, default=20.0, help="longer files are cut into chunks (default: 20)"
@@ -62,6 +66,13 @@ def parse(argv):
         parser.error(f"--chunk_seconds: expected at least 0.1, but got {arguments.chunk_seconds}")
     if arguments.output.exists() and not arguments.output.is_dir():
         parser.error(f"--output: {arguments.output} is no folder")
+    arguments.rank, arguments.world_size = (
+        int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1))
+    )
+    if not 0 <= arguments.rank < arguments.world_size:
+        parser.error(
+            f"RANK: expected 0 to WORLD_SIZE - 1, but got {arguments.rank} of {arguments.world_size}"
+        )
     arguments.device = arguments.device or default_device()
     try:
         torch.empty(1, device=arguments.device)
@@ -109,15 +120,15 @@ def enhance(arguments, jobs, bar):
     return failures
 
 
-def gather(failures):
+def gather(failures, group):
     """The failures of all processes of torchrun, once all are done.
 
     A process that ended with an error before would take the others with it.
     """
-    if not torch.distributed.is_torchelastic_launched():
+    if group is None:
         return failures
     everyone = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, failures)
+    torch.distributed.all_gather_object(everyone, failures, group)
     torch.distributed.destroy_process_group()
     return [line for lines in everyone for line in lines]
 
@@ -126,18 +137,19 @@ def main(argv=None):
     arguments = parse(argv)
     # Recurrent layers fade to numbers that processors are slow with.
     torch.set_flush_denormal(True)
-    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    shared = torch.distributed.is_torchelastic_launched()
-    if shared:
-        torch.distributed.init_process_group("gloo", timeout=PATIENCE)
-    jobs = share(arguments.jobs, rank, world_size)
-    seconds = sum(job.seconds for job in jobs)
-    hidden = True if shared and rank > 0 else None
-    with tqdm(total=round(seconds), unit="s", unit_scale=True, disable=hidden) as bar, logging_redirect_tqdm():
-        failures = gather(enhance(arguments, jobs, bar))
+    group = None
+    if torch.distributed.is_torchelastic_launched():
+        torch.distributed.init_process_group("gloo", timeout=TO_MEET)
+        group = torch.distributed.new_group(timeout=TO_FINISH)
+    speaks = group is None or arguments.rank == 0
+    jobs = share(arguments.jobs, arguments.rank, arguments.world_size)
+    seconds = round(sum(job.seconds for job in jobs))
+    # Bars are shown in a terminal alone.
+    with tqdm(total=seconds, unit="s", disable=None if speaks else True) as bar, logging_redirect_tqdm():
+        failures = gather(enhance(arguments, jobs, bar), group)
     if not arguments.jobs:
         print(f"no sound file in {', '.join(map(str, arguments.inputs))}", file=sys.stderr)
-    if failures and not (shared and rank > 0):
+    if failures and speaks:
         print(f"\nNot enhanced: {len(failures)}", *sorted(failures), sep="\n  ", file=sys.stderr)
     return 0 if arguments.jobs and not failures else 1
 

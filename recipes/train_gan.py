@@ -14,27 +14,15 @@ command line.
 
 import os
 import sys
-import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 # OpenMP threads wait for each other by spinning. Where other programs share the cores, that makes a step
 # many times as long; a short spin costs little where none does. Read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
-import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import (
-    ddp_barrier,
-    ddp_broadcast,
-    ddp_init_group,
-    get_rank,
-    if_main_process,
-    infer_device,
-    is_distributed_initialized,
-    run_on_main,
-)
+from speechbrain.utils.distributed import get_rank, if_main_process, run_on_main
 
 from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.corpora import CorpusUnavailableError, prepare_default_corpus
@@ -45,26 +33,19 @@ from sb_resizegan.export import export_generator
 from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
 from sb_resizegan.report import write_report
 from sb_resizegan.utils.checkpoints import CheckpointError
-from sb_resizegan.utils.hparams import HparamsError, check_keys, hparams_keys, load_hparams, parse_overrides
-from sb_resizegan.utils.locks import FolderInUseError, FolderLock
+from sb_resizegan.utils.hparams import HparamsError
+from sb_resizegan.utils.locks import FolderInUseError
 from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
+from sb_resizegan.utils.run import RunError, begin_run, check_counts, gradient_accumulation, world_size
 
 # The yaml whose keys every other one has to have.
 REFERENCE = Path(__file__).parents[1] / "hparams" / "resize.yaml"
 
 
-class RunError(ValueError):
-    """Settings that cannot be run."""
-
-
 def check_settings(hparams, run_opts):
     """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
-    device = run_opts["device"]
-    for key in ("number_of_epochs", "iterations_per_epoch", "critic_steps", "batch_size", "sample_windows"):
-        if not isinstance(hparams[key], int) or hparams[key] < 1:
-            raise RunError(f"{key}: expected an integer of at least 1, but got {hparams[key]!r}")
-    if not isinstance(hparams["seed"], int) or not 0 <= hparams["seed"] < 2**32:
-        raise RunError(f"seed: expected a whole number from 0 to 2**32 - 1, but got {hparams['seed']!r}")
+    counts = ("number_of_epochs", "iterations_per_epoch", "critic_steps", "batch_size", "sample_windows")
+    check_counts(hparams, dict.fromkeys(counts, 1))
     if hparams["measured_windows"] < max(2, hparams["sample_windows"]):
         raise RunError(
             f"measured_windows: expected at least sample_windows ({hparams['sample_windows']}) and 2, "
@@ -79,13 +60,6 @@ def check_settings(hparams, run_opts):
             )
     if hparams["data_folder"] is not None and not Path(hparams["data_folder"]).is_dir():
         raise RunError(f"data_folder: expected a folder of speech, but {hparams['data_folder']} is none")
-    if device is not None:
-        try:
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise RunError(f"--device {device}: not available here ({str(error).splitlines()[0]})") from error
-    if "fp16" in (run_opts["precision"], run_opts["eval_precision"]) and (device or infer_device()) == "cpu":
-        raise RunError("--precision fp16: expected a GPU; a CPU takes bf16")
     if run_opts["test_only"]:
         raise RunError(
             "--test_only: there is no test stage; recipes/measure_artifacts.py measures a generator"
@@ -154,17 +128,15 @@ def train(hparams, run_opts):
         log_to_tensorboard(brain.hparams.train_loggers[1].writer, monitor, epoch)
         return figures
 
-    accumulation = hparams.get("grad_accumulation_factor", 1)
-    if "grad_accumulation_factor" in run_opts.overridden_args:
-        accumulation = run_opts["grad_accumulation_factor"]
-    batches_per_epoch = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1) * accumulation
+    steps_per_epoch = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1)
+    batches_per_epoch = steps_per_epoch * gradient_accumulation(hparams, run_opts)
     stream = WindowStream(
         train_windows,
         hparams["batch_size"],
         batches_per_epoch,
         seed=hparams["seed"],
         rank=get_rank() or 0,
-        world_size=torch.distributed.get_world_size() if is_distributed_initialized() else 1,
+        world_size=world_size(),
         num_workers=hparams["num_workers"],
     )
     hparams["checkpointer"].add_recoverable("train_stream", stream)
@@ -202,48 +174,12 @@ def generate(brain, count, batch_size=256):
     return torch.cat([brain.generator_average(part) for part in latent.split(batch_size)])
 
 
-def begin(arguments):
-    """Reads the command line and the yaml, checks them, and makes the output folder.
-
-    Returns the hyperparameters, the run options and the lock on the output folder (main process only).
-    """
-    yaml_path, run_opts, overrides = sb.parse_arguments(arguments)
-    if not torch.accelerator.is_available() and "distributed_backend" not in run_opts.overridden_args:
-        run_opts = replace(
-            run_opts,
-            distributed_backend="gloo",
-            overridden_args=run_opts.overridden_args | {"distributed_backend"},
-        )
-    try:
-        ddp_init_group(run_opts)
-    except ValueError as error:
-        raise RunError(f"torchrun: {error}") from error
-    if run_opts["debug"] and not run_opts["debug_persistently"]:
-        # A debug run must not replace the results of a real one.
-        folder = ddp_broadcast(tempfile.mkdtemp(prefix="sb_resizegan_debug_") if if_main_process() else None)
-        overrides = {**parse_overrides(overrides), "output_folder": folder}
-    hparams, resolved = load_hparams(yaml_path, overrides)
-    check_keys(hparams, hparams_keys(REFERENCE), yaml_path)
-    check_settings(hparams, run_opts)
-    lock = FolderLock(hparams["output_folder"])
-    if if_main_process():
-        lock.acquire()
-    ddp_barrier()
-    sb.create_experiment_directory(hparams["output_folder"], save_env_desc=True)
-    if if_main_process():
-        (Path(hparams["output_folder"]) / "hyperparams.yaml").write_text(
-            f"# {yaml_path} with what it extends and the command line's overrides\n{resolved}",
-            encoding="utf-8",
-        )
-    return hparams, run_opts, lock
-
-
 def main(arguments):
     """Runs the recipe; settings that cannot be run end it with one line."""
     torch.set_flush_denormal(True)  # an adversarial training makes denormal numbers, which are slow on a CPU
     start = time.monotonic()
     try:
-        hparams, run_opts, lock = begin(arguments)
+        hparams, run_opts, lock = begin_run(arguments, REFERENCE, check_settings)
         monitor = train(hparams, run_opts)
     except (CheckpointError, CorpusUnavailableError, FolderInUseError, HparamsError, RunError) as error:
         sys.exit(f"error: {error}")

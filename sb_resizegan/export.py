@@ -44,8 +44,8 @@ AVERAGE = "generator_average"
 def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=None, highest=False):
     """Writes the averaged generator of a training as a folder that :mod:`sb_resizegan.inference` loads.
 
-    The training's yaml says under ``task`` what the generator is for: ``windows``, also without that key, or
-    ``enhancement``. What is written holds the keys that the task's interface needs.
+    A training whose yaml has ``lowpass_hz``, the band of its windows, is one of windows; any other is one of
+    enhancement. What is written names the task and holds the keys that the task's interface needs.
 
     Arguments
     ---------
@@ -68,8 +68,7 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
     Raises
     ------
     ModelSourceError
-        If there is no run, no checkpoint or no averaged generator, or the run's task is unknown; it names what
-        was looked for.
+        If there is no run, no checkpoint or no averaged generator; it names what was looked for.
     """
     run_folder = Path(run_folder)
     hparams_path = run_folder / "hyperparams.yaml"
@@ -78,9 +77,7 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
             f"{run_folder}: expected the output folder of a training, but it has no hyperparams.yaml"
         )
     hparams = ruamel.yaml.YAML().load(hparams_path.read_text(encoding="utf-8"))
-    task = str(hparams.get("task", "windows"))
-    if task not in INTERFACES:
-        raise ModelSourceError(f"{hparams_path}: task: expected one of {sorted(INTERFACES)}, but got {task!r}")
+    task = "windows" if "lowpass_hz" in hparams else "enhancement"
     interface, description, use = INTERFACES[task]
     keys = interface.HPARAMS_NEEDED
     missing = [key for key in ("generator", *keys) if key not in hparams]
@@ -153,7 +150,6 @@ def _averaged_weights(checkpoint):
 
 
 def loading_code(export_folder):
-    """The line of Python that loads an exported model."""
+    """The line of Python that loads what :func:`export_generator` wrote."""
     hparams = ruamel.yaml.YAML().load((Path(export_folder) / "hyperparams.yaml").read_text(encoding="utf-8"))
-    interface = INTERFACES[hparams.get("task", "windows")][0]
-    return f'{interface.__name__}.from_hparams(source="{export_folder}")'
+    return f'{INTERFACES[hparams["task"]][0].__name__}.from_hparams(source="{export_folder}")'

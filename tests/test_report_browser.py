@@ -14,8 +14,8 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.figures import spectrogram_figure
 from sb_resizegan.dataio.audio import write_audio
+from sb_resizegan.figures import spectrogram_figure
 from sb_resizegan.metrics.tables import write_measures
 from sb_resizegan.report import ReportTable, write_report
 

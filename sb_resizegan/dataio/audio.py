@@ -102,13 +102,15 @@ def audio_blocks(path, block_frames=BLOCK_FRAMES):
         raise UnusableAudioError("unreadable", path, str(error)) from error
 
 
-def mono_blocks(path):
+def mono_blocks(path, channel=None):
     """Yields a file's audio as one channel, block by block.
 
     Arguments
     ---------
     path : str or Path
-        Anything that libsndfile reads; channels are averaged.
+        Anything that libsndfile reads.
+    channel : int, optional
+        The one channel to read, from 0; by default all are averaged.
 
     Yields
     ------
@@ -128,16 +130,18 @@ def mono_blocks(path):
     [((800,), 8000)]
     """
     for block, rate in audio_blocks(path):
-        yield block.mean(axis=1), rate
+        yield block.mean(axis=1) if channel is None else block[:, channel], rate
 
 
-def read_mono(path):
+def read_mono(path, channel=None):
     """Reads a whole file as one channel.
 
     Arguments
     ---------
     path : str or Path
         Audio file.
+    channel : int, optional
+        See ``mono_blocks``.
 
     Returns
     -------
@@ -157,7 +161,7 @@ def read_mono(path):
     >>> waveform.shape, float(waveform[0])
     ((800,), 0.25)
     """
-    blocks, rates = zip(*mono_blocks(path), strict=True)
+    blocks, rates = zip(*mono_blocks(path, channel), strict=True)
     return np.concatenate(blocks), rates[0]
 
 

@@ -9,9 +9,9 @@ from sb_resizegan.dataio.draws import FIXED, TRAINING, Draws, check_count, check
 from sb_resizegan.dataio.noisy import NoisyBatch
 from sb_resizegan.dataio.perturbation import (
     change_speed,
+    equalise,
     gain_contour,
     low_pass_response,
-    random_equaliser,
     room_responses,
 )
 from sb_resizegan.dataio.segments import noise_segment, speech_segment
@@ -30,17 +30,17 @@ FAINTEST = 1e-12
 class NoisyMixtures:
     """Segments of speech with noise added, for training and validation of speech enhancement.
 
-    Each mixture is made of its own stream of random numbers (``Draws``), so that what batch ``n`` holds depends
-    on the recordings, the options, the seed and ``n`` alone: ``WindowStream`` can go on anywhere, loader
-    workers change nothing, and ``world_size`` processes share out one joint batch. (SpeechBrain's
+    Each mixture is made of its own stream of random numbers (``Draws``), so that what batch ``n`` holds
+    depends on the recordings, the options, the seed and ``n`` alone: ``WindowStream`` can go on anywhere,
+    loader workers change nothing, and ``world_size`` processes share out one joint batch. (SpeechBrain's
     augmentations do much the same, but draw from torch's global generator, a batch at a time.)
 
     One mixture:
 
     1. a segment of speech (``speech_segment``), now and then faster or slower, through a random equaliser,
        and with the upper band removed, as it always is where a recording's own rate was lower;
-    2. reverberation, if there are impulse responses: the target keeps the direct path and 50 ms of reflections
-       and is aligned with the direct path;
+    2. reverberation, if there are impulse responses: the target keeps the direct path and 50 ms of
+       reflections and is aligned with the direct path;
     3. noise: recorded, coloured or babble, now and then two of these, the second up to 12 dB weaker;
        recorded noise may change its speed, all noise gets an equaliser and a changing gain of its own
        at times, and where the speech lacks the upper band, so does the noise;
@@ -56,7 +56,7 @@ class NoisyMixtures:
         Recorded noise; without it, all noise is babble and coloured noise, in the ratio of their
         probabilities.
     rirs : Recordings, optional
-        Room impulse responses.
+        Room impulse responses, read with ``impulse_responses=True``.
     segment_samples : int
         Length of the mixtures.
     snr_db, level_db : tuple of float
@@ -138,7 +138,9 @@ class NoisyMixtures:
         }.items():
             check_probability(key, probability)
         if babble + coloured > 1:
-            raise ValueError(f"babble, coloured: expected a sum of at most 1, but got {babble} and {coloured}")
+            raise ValueError(
+                f"babble, coloured: expected a sum of at most 1, but got {babble} and {coloured}"
+            )
         for key, recordings in (("noise", noise), ("rirs", rirs)):
             if recordings is not None and recordings.sample_rate != clean.sample_rate:
                 raise ValueError(
@@ -230,7 +232,7 @@ class NoisyMixtures:
             second = self._noise(draws, recording)
             noise = noise + second * np.float32(10 ** (draws.between(*SECOND_NOISE_DB) / 20))
         if cutoff_hz < self.sample_rate / 2:
-            noise = self._filter(noise, low_pass_response(cutoff_hz, self.sample_rate, self._bins(PADDING)))
+            noise = self._filter(noise, self._low_pass(cutoff_hz))
         snr_db = draws.between(*(NEARLY_CLEAN_DB if draws.chance(self.nearly_clean) else self.snr_db))
         ratio = self._speech_power(target) / max(_power(noise), FAINTEST)
         noisy = speech + noise * np.float32(np.sqrt(ratio) * 10 ** (-snr_db / 20))
@@ -250,25 +252,17 @@ class NoisyMixtures:
         cutoff_hz = min(cutoff_hz * percent / 100, self.sample_rate / 2)
         if draws.chance(self.narrow_band):
             cutoff_hz = min(cutoff_hz, draws.between(*self.bandwidth_hz))
-        is_equalised, is_reverberated = draws.chance(self.equaliser), draws.chance(self.reverberation)
-        if not (is_equalised or is_reverberated or cutoff_hz < self.sample_rate / 2):
-            return speech, speech, cutoff_hz, recording
-        response = None
-        if is_reverberated:
-            response = self.rirs.read(draws.below(len(self.rirs)))
-        padding = PADDING if response is None else max(len(response), PADDING)
-        bins = self._bins(padding)
-        shape = np.ones(bins, dtype=np.float32)
-        if is_equalised:
-            shape = random_equaliser(draws, bins)
+        if draws.chance(self.equaliser):
+            speech = equalise(speech, draws)
         if cutoff_hz < self.sample_rate / 2:
-            shape = shape * low_pass_response(cutoff_hz, self.sample_rate, bins)
-        if response is None:
-            target = self._filter(speech, shape)
-            return target, target, cutoff_hz, recording
-        early, whole = room_responses(response, self.sample_rate, 2 * (bins - 1))
-        target = self._filter(speech, shape * early)
-        return target, self._filter(speech, shape * whole), cutoff_hz, recording
+            speech = self._filter(speech, self._low_pass(cutoff_hz))
+        target = speech
+        if draws.chance(self.reverberation):
+            response = self.rirs.read(draws.below(len(self.rirs)))
+            size = self._transform_size(len(response))
+            early, whole = room_responses(response, self.sample_rate, size)
+            target, speech = self._filter(speech, early), self._filter(speech, whole)
+        return target, speech, cutoff_hz, recording
 
     def _noise(self, draws, target):
         """Draws a noise of any kind, of RMS 1."""
@@ -285,7 +279,7 @@ class NoisyMixtures:
             if percent != 100:
                 noise = change_speed(noise, percent)[: self.segment_samples]
         if draws.chance(self.equaliser):
-            noise = self._filter(noise, random_equaliser(draws, self._bins(PADDING)))
+            noise = equalise(noise, draws)
         if draws.chance(self.gain_change):
             noise = noise * gain_contour(draws, self.segment_samples, self.sample_rate)
         return noise / np.float32(np.sqrt(max(_power(noise), FAINTEST)))
@@ -295,12 +289,12 @@ class NoisyMixtures:
         is_changed, percent = draws.chance(self.speed_change), slowest + draws.below(fastest - slowest + 1)
         return percent if is_changed else 100
 
-    def _bins(self, padding):
-        size = next_fast_len(self.segment_samples + padding, real=True)
-        # An even size has a bin at half the sampling rate, and is the double of one less than its bins.
-        while size % 2:
-            size = next_fast_len(size + 1, real=True)
-        return size // 2 + 1
+    def _transform_size(self, padding):
+        # Even, so that half the sampling rate has a bin.
+        return 2 * next_fast_len(-(-(self.segment_samples + padding) // 2), real=True)
+
+    def _low_pass(self, cutoff_hz):
+        return low_pass_response(cutoff_hz, self.sample_rate, self._transform_size(PADDING) // 2 + 1)
 
     def _filter(self, waveform, response):
         size = 2 * (len(response) - 1)

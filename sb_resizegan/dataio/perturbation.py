@@ -2,12 +2,13 @@
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import lfilter
 
 __all__ = [
     "change_speed",
+    "equalise",
     "gain_contour",
     "low_pass_response",
-    "random_equaliser",
     "room_responses",
 ]
 
@@ -52,34 +53,33 @@ def change_speed(waveform, percent):
     return slower[:samples] * np.float32(SPEED_STEPS / percent)
 
 
-def random_equaliser(draws, bins):
-    """Frequency response of a random filter, as a microphone or a recording chain might have.
+def equalise(waveform, draws):
+    """Filters at random, as a microphone or a recording chain might.
 
-    A recursive filter of second order with coefficients uniform in ±3/8, about ±8 dB at most places
-    (Valin: A Hybrid DSP/Deep Learning Approach to Real-Time Full-Band Speech Enhancement, 2018, eq. 10).
+    A recursive filter of second order whose coefficients are uniform in ±3/8 (Valin: A Hybrid DSP/Deep
+    Learning Approach to Real-Time Full-Band Speech Enhancement, 2018, section on training data).
 
     Arguments
     ---------
+    waveform : numpy.ndarray
+        ``(time,)``, float32.
     draws : Draws
         Where the random numbers come from.
-    bins : int
-        Frequencies from 0 to half the sampling rate.
 
     Returns
     -------
     numpy.ndarray
-        ``(bins,)``, complex64.
+        ``(time,)``, float32.
 
     Example
     -------
     >>> from sb_resizegan.dataio.draws import Draws
-    >>> random_equaliser(Draws(seed=1, n=0), 257).shape
-    (257,)
+    >>> equalise(np.zeros(800, dtype=np.float32), Draws(seed=1, n=0)).shape
+    (800,)
     """
-    r1, r2, r3, r4 = (draws.between(-EQUALISER_REACH, EQUALISER_REACH) for _ in range(4))
-    delay = np.exp(-1j * np.linspace(0, np.pi, bins, dtype=np.float32)).astype(np.complex64)
-    twice = delay * delay
-    return (1 + r1 * delay + r2 * twice) / (1 + r3 * delay + r4 * twice)
+    coefficients = [draws.between(-EQUALISER_REACH, EQUALISER_REACH) for _ in range(4)]
+    forward, backward = np.array([[1.0, *coefficients[:2]], [1.0, *coefficients[2:]]], dtype=np.float32)
+    return lfilter(forward, backward, waveform)
 
 
 def low_pass_response(cutoff_hz, sample_rate, bins):
@@ -133,13 +133,14 @@ def gain_contour(draws, samples, sample_rate):
     (800,)
     """
     changes = 1 + draws.below(GAIN_CHANGES)
-    times = sorted(draws.below(samples) for _ in range(changes))
-    gains = [10 ** (draws.between(-LARGEST_CHANGE_DB, 0) / 20) for _ in range(changes + 1)]
+    times = np.sort([draws.below(samples) for _ in range(changes)])
+    gains = np.array([10 ** (draws.between(-LARGEST_CHANGE_DB, 0) / 20) for _ in range(changes + 1)])
     ramp = RAMP_SECONDS * sample_rate
-    knots = [place for time in times for place in (time, time + ramp)]
-    heights = [gains[(number + 1) // 2] for number in range(2 * changes)]
-    order = np.argsort(knots, kind="stable")
-    return np.interp(np.arange(samples), np.take(knots, order), np.take(heights, order)).astype(np.float32)
+    # Ramps may overlap: their sum still bends at their ends alone.
+    knots = np.sort(np.concatenate([times, times + ramp]))
+    done = np.clip((knots[:, None] - times) / ramp, 0, 1)
+    heights = gains[0] + done @ np.diff(gains)
+    return np.interp(np.arange(samples), knots, heights).astype(np.float32)
 
 
 def room_responses(response, sample_rate, size):

@@ -1,39 +1,21 @@
 """Recordings decoded once into one file of samples, from which any stretch can be had at no cost."""
 
-import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Real
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
-from tqdm import tqdm
 
-from sb_resizegan.dataio.activity import active_regions
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
+from sb_resizegan.dataio.decoding import DecodingOptions, NoRecordingsError, load_or_build, map_samples
 from sb_resizegan.dataio.draws import check_count
-from sb_resizegan.dataio.files import file_lock, user_cache_folder
-from sb_resizegan.dataio.manifest import AUDIO_SUFFIXES, split_names
+from sb_resizegan.dataio.files import user_cache_folder
+from sb_resizegan.dataio.manifest import split_names
 from sb_resizegan.dataio.sources import find_recordings
-from sb_resizegan.utils.files import replacing
 
 __all__ = ["NoRecordingsError", "Recordings"]
 
 logger = get_logger(__name__)
-
-# Changes whenever the same files and options would give other samples.
-FORMAT = 1
-LARGEST = 32767
-# Results that wait to be written: bounds the memory whatever the size of the corpus.
-DECODED_AT_ONCE = 64
-
-
-class NoRecordingsError(ValueError):
-    """Sources that hold no usable recording."""
 
 
 class Recordings:
@@ -57,8 +39,11 @@ class Recordings:
         band, and ``source_rates`` says how much of it.
     min_seconds : float
         Shorter files are left out.
+    impulse_responses : bool
+        The files are impulse responses of rooms: of several channels, the first counts instead of the
+        channels' mean, the samples keep their mean, and only one without any sound is silent.
     cache_folder : str or Path, optional
-        Where the file goes: see ``user_cache_folder`` for the default.
+        Where the file goes, in a folder ``recordings``: see ``user_cache_folder`` for the default.
 
     Raises
     ------
@@ -82,17 +67,20 @@ class Recordings:
     (2, (400,), array([8000, 8000]...))
     """
 
-    def __init__(self, sources, sample_rate=16000, min_seconds=0.2, cache_folder=None):
+    def __init__(
+        self, sources, sample_rate=16000, min_seconds=0.2, impulse_responses=False, cache_folder=None
+    ):
         check_count("sample_rate", sample_rate)
         if not (isinstance(min_seconds, Real) and min_seconds >= 0):
             raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
         self.sample_rate = sample_rate
-        self._sources = _describe(sources)
-        files = find_recordings(sources)
         folder = user_cache_folder(cache_folder) / "recordings"
-        self._path, index = _load_or_build(files, folder, self._sources, sample_rate, min_seconds)
+        files = find_recordings(sources, except_folder=folder)
+        self._sources = _describe(sources)
+        options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
+        self._path, index = load_or_build(files, folder, self._sources, options)
         self.skipped = json.loads(str(index["skipped"]))
-        self._audio = _map_file(self._path)
+        self._audio = map_samples(self._path)
         self._index = {key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")}
         self._index["starts"] = np.cumsum(index["lengths"]) - index["lengths"]
         self._regions, self._region_owners = index["regions"], index["region_owners"]
@@ -150,7 +138,8 @@ class Recordings:
         """
         sample = int(place * self._active_ends[-1])
         region = np.searchsorted(self._active_ends, sample, side="right")
-        return int(self._active_owners[region]), int(self._active_lasts[region] - self._active_ends[region] + sample)
+        within = sample - self._active_ends[region] + self._active_lasts[region]
+        return int(self._active_owners[region]), int(within)
 
     def neighbour(self, recording, place):
         """Chooses another recording of the same folder, as a rule of the same voice.
@@ -252,139 +241,9 @@ class Recordings:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._audio = _map_file(self._path)
-
-
-class _Decoded(NamedTuple):
-    samples: np.ndarray
-    scale: float
-    rate: int
-    level: float
-    regions: np.ndarray
+        self._audio = map_samples(self._path)
 
 
 def _describe(sources):
     sources = [sources] if isinstance(sources, str | os.PathLike) else sources
     return ", ".join(ascii(str(source))[1:-1] for source in sources)
-
-
-def _map_file(path):
-    return np.memmap(path, dtype=np.int16, mode="r")
-
-
-def _load_or_build(files, folder, sources, sample_rate, min_seconds):
-    """Returns the path of the samples and the index of what is in there."""
-    options = json.dumps([FORMAT, sample_rate, min_seconds])
-    kind = hashlib.sha256(f"{options} {sources}".encode()).hexdigest()[:8]
-    stem = f"{kind}-{_fingerprint(files, options)}"
-    audio_path, index_path = folder / f"{stem}.i16", folder / f"{stem}.npz"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with file_lock(folder / f".{kind}.lock"):
-            index = _read_index(index_path, audio_path)
-            if index is None:
-                for old in folder.glob(f"{kind}-{'[0-9a-f]' * 16}.*"):
-                    old.unlink()
-                index = _build(files, sources, audio_path, sample_rate, min_seconds)
-                # The index comes last: with it, the samples are whole.
-                with replacing(index_path) as temporary:
-                    np.savez(temporary, **index)
-    except OSError as error:
-        raise OSError(
-            error.errno, f"the samples of {sources} cannot be kept in the cache folder {folder}: {error}"
-        ) from error
-    return audio_path, index
-
-
-def _fingerprint(files, options):
-    digest = hashlib.sha256(options.encode())
-    for file in files:
-        try:
-            status = os.stat(file.path)
-            facts = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            facts = None
-        digest.update(f"{file.path}\0{file.name}\0{facts}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
-
-
-def _read_index(index_path, audio_path):
-    """Returns None unless both files are there and fit each other."""
-    if not (index_path.is_file() and audio_path.is_file()):
-        return None
-    with np.load(index_path) as stored:
-        index = dict(stored)
-    return index if audio_path.stat().st_size == 2 * index["lengths"].sum() else None
-
-
-def _build(files, sources, audio_path, sample_rate, min_seconds):
-    """Decodes all files into one; returns the index."""
-    names, decoded, folders, skipped = [], [], [], {}
-    with replacing(audio_path) as temporary, open(temporary, "wb") as stream:
-        for file, result in _decode_all(files, sample_rate, min_seconds):
-            if isinstance(result, str):
-                skipped.setdefault(result, []).append(file.name)
-                continue
-            result.samples.tofile(stream)
-            names.append(file.name)
-            folders.append(str(file.path.parent))
-            decoded.append(result._replace(samples=len(result.samples)))
-        if not decoded:
-            counts = ", ".join(f"{len(left)} {reason}" for reason, left in sorted(skipped.items()))
-            raise NoRecordingsError(
-                f"{sources}: expected at least one usable recording, but found none; "
-                f"left out: {counts or 'no files at all'}"
-            )
-    lengths, scales, rates, levels, regions = zip(*decoded, strict=True)
-    first_seen = {folder: number for number, folder in enumerate(dict.fromkeys(folders))}
-    return {
-        "lengths": np.array(lengths, dtype=np.int64),
-        "scales": np.array(scales, dtype=np.float32),
-        "rates": np.array(rates, dtype=np.int64),
-        "levels": np.array(levels),
-        "groups": np.array([first_seen[folder] for folder in folders]),
-        "regions": np.concatenate(regions),
-        "region_owners": np.repeat(np.arange(len(regions)), [len(part) for part in regions]),
-        "names": np.array(json.dumps(names)),
-        "skipped": np.array(json.dumps({reason: skipped[reason] for reason in sorted(skipped)})),
-    }
-
-
-def _decode_all(files, sample_rate, min_seconds):
-    """Yields each file with what it holds, or with the reason why it cannot be used."""
-    progress = tqdm(total=len(files), desc="Decoding", delay=2, disable=not if_main_process())
-    # libsndfile and the resampling work outside Python's lock: threads share the work.
-    with progress, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for first in range(0, len(files), DECODED_AT_ONCE):
-            part = files[first : first + DECODED_AT_ONCE]
-            results = pool.map(lambda file: _decode(file.path, sample_rate, min_seconds), part)
-            for file, result in zip(part, results, strict=True):
-                progress.update()
-                yield file, result
-
-
-def _decode(path, sample_rate, min_seconds):
-    if not os.path.lexists(path):
-        return "missing"
-    if path.is_dir():
-        return "unreadable"
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
-        return "not audio"
-    try:
-        waveform, rate = read_mono(path)
-    except UnusableAudioError as error:
-        logger.warning("Skipping %s", ascii(str(error)))
-        return error.reason
-    if len(waveform) < min_seconds * rate:
-        return "too short"
-    with np.errstate(over="ignore", invalid="ignore"):
-        waveform = resample(waveform - waveform.mean(dtype=np.float64).astype(np.float32), rate, sample_rate)
-    if not np.isfinite(waveform).all():
-        return "not finite"
-    regions = active_regions(waveform, sample_rate)
-    if len(regions) == 0:
-        return "silent"
-    active = np.concatenate([waveform[start:end] for start, end in regions])
-    level = np.sqrt(np.mean(active.astype(np.float64) ** 2))
-    scale = np.abs(waveform).max() / LARGEST
-    return _Decoded(np.rint(waveform / scale).astype(np.int16), scale, rate, level, regions)

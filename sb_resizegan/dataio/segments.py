@@ -1,4 +1,4 @@
-"""Segments of a fixed length from recordings of any length: of speech with its pauses, of noise without end."""
+"""Segments of a fixed length from recordings of any length: speech with pauses, noise without end."""
 
 import numpy as np
 
@@ -20,8 +20,8 @@ def speech_segment(speech, draws, samples):
     """A segment that holds active speech, of one utterance or of several of the same folder.
 
     A moment of activity is drawn, each equally likely, and comes to lie anywhere in the segment but within
-    its outer tenths. Where the utterance ends before the segment does, another one of its folder follows after
-    a pause of 0.1 to 0.6 s, and so on. Active speech has an RMS of about 0.1 (an utterance's own, from
+    its outer tenths. Where the utterance ends before the segment does, another one of its folder follows
+    after a pause of 0.1 to 0.6 s, and so on. Active speech has an RMS of about 0.1 (an utterance's own, from
     ``Recordings.levels``; those that follow differ by up to 3 dB). With a probability of 0.15 each, silence
     takes up to a quarter of the segment at its beginning and at its end.
 

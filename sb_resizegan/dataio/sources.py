@@ -20,7 +20,7 @@ class SourceFile(NamedTuple):
     name: str
 
 
-def find_recordings(sources):
+def find_recordings(sources, except_folder=None):
     """Lists the files of one or several sources; nothing is opened but the csv lists.
 
     Arguments
@@ -29,6 +29,8 @@ def find_recordings(sources):
         Each a folder (searched with all that is below), a csv list (column ``path``, relative to the list's
         folder; other columns don't matter), an audio file, or ``prompts:LANGUAGE`` for the project's default
         corpus in one of its languages: en, es, fr, it, ru.
+    except_folder : str or Path, optional
+        Not searched where it lies in a folder that is.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def find_recordings(sources):
     FileNotFoundError
         If a source is none of these.
     ValueError
-        If there is no source, a csv list has no column ``path``, or a language is unknown.
+        If there is no source, a csv list isn't one or has no column ``path``, or a language is unknown.
 
     Example
     -------
@@ -50,25 +52,25 @@ def find_recordings(sources):
     >>> [file.name for file in find_recordings(folder / "list.csv")]
     ['a/1.wav', 'b/1.wav']
     """
-    if isinstance(sources, str | os.PathLike):
-        sources = [sources]
     if not sources:
         raise ValueError(f"sources: expected at least one, but got {sources!r}")
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
     files = {}
     for source in sources:
-        for file in sorted(_files_of(source), key=lambda file: (file.path.parent, file.path)):
+        for file in sorted(_files_of(source, except_folder), key=lambda file: (file.path.parent, file.path)):
             files.setdefault(os.path.realpath(file.path), file)
     folders = dict.fromkeys(file.path.parent for file in files.values())
     order = {folder: number for number, folder in enumerate(folders)}
     return sorted(files.values(), key=lambda file: order[file.path.parent])
 
 
-def _files_of(source):
+def _files_of(source, except_folder):
     if str(source).startswith(PROMPTS):
         source = prepare_default_corpus(str(source)[len(PROMPTS) :])
     path = Path(source).expanduser().absolute()
     if path.is_dir():
-        return [SourceFile(path / name, name) for name in find_files(path)]
+        return [SourceFile(path / name, name) for name in find_files(path, except_folder)]
     if path.is_file() and path.suffix.lower() == ".csv":
         return [SourceFile(path.parent / name, name) for name in _names_in_list(path)]
     if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES:
@@ -79,9 +81,12 @@ def _files_of(source):
 
 
 def _names_in_list(path):
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
-        columns = rows.fieldnames or []
-        if "path" not in columns:
-            raise ValueError(f"{path}: expected a column 'path', but its columns are {', '.join(columns)!r}")
-        return [row["path"] for row in rows if row["path"]]
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            rows = csv.DictReader(stream)
+            columns, names = rows.fieldnames or [], [row.get("path") for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a csv file in UTF-8: {error}") from error
+    if "path" not in columns:
+        raise ValueError(f"{path}: expected a column 'path', but its columns are {', '.join(columns)!r}")
+    return [name for name in names if name]

@@ -110,7 +110,9 @@ def choose_format(header, path):
     else:
         chosen = FORMATS.get(ending, ending[1:].upper())
         if chosen not in soundfile.available_formats() or chosen == "RAW":
-            raise ValueError(f"{path}: expected the ending of a sound format such as .wav, but got {ending!r}")
+            raise ValueError(
+                f"{path}: expected the ending of a sound format such as .wav, but got {ending!r}"
+            )
     if header.subtype in SAMPLE_BYTES and soundfile.check_format(chosen, header.subtype):
         return chosen, header.subtype
     if chosen == header.format and chosen in LOSSY_FORMATS:

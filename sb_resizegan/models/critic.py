@@ -57,9 +57,7 @@ class WindowCritic(CriticStages):
     ):
         channels, factors = tuple(channels), tuple(factors)
         total_factor = check_window(window_samples, channels, factors)
-        super().__init__(
-            1, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example
-        )
+        super().__init__(1, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example)
         self.window_samples = window_samples
         self.dense = nn.Linear(channels[-1] * (window_samples // total_factor), 1)
 

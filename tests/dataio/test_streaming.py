@@ -11,7 +11,9 @@ from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, resample
 from sb_resizegan.dataio.streaming import Spool, choose_format, resampled_blocks
 
 
-@pytest.mark.parametrize("rates", [(44100, 16000), (16000, 44100), (8000, 16000), (48000, 16000), (11025, 16001)])
+@pytest.mark.parametrize(
+    "rates", [(44100, 16000), (16000, 44100), (8000, 16000), (48000, 16000), (11025, 16001)]
+)
 @pytest.mark.parametrize("total", [1, 100, 50001])
 def test_blocks_resampled_are_the_whole_resampled(rates, total):
     rng = np.random.default_rng(0)
@@ -108,7 +110,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, room):
     with Spool(tmp_path, 1) as spool:
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
-            with pytest.raises(OSError, match=r"too large|could not be written"):  # noqa: PT012
+            with pytest.raises(OSError, match=r"too large|could not be written"):
                 spool.append(np.zeros((1200, 1), dtype=np.float32))
                 spool.save(path, 16000, "WAV", "DOUBLE")
         finally:

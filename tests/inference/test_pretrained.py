@@ -11,24 +11,12 @@ import torch
 
 from sb_resizegan.export import INTERFACES
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, pretrained, shipped_models
-from tests.inference.stand_in import MaskGenerator
+from tests.inference.small import EXPORTED, small_generator
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ["README.md", "generator.ckpt", "hyperparams.yaml"]
 LARGEST = 3_000_000  # bytes of all files
 SECTIONS = ("data", "licence", "command", "steps", "seed", "figures")
-YAML = """\
-task: enhancement
-sample_rate: 16000
-generator: !new:tests.inference.stand_in.MaskGenerator
-modules:
-    generator: !ref <generator>
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-    loadables:
-        generator: !ref <generator>
-    custom_hooks:
-        generator: !name:sb_resizegan.inference.load_weights
-"""
 
 
 def problems(name):
@@ -60,8 +48,8 @@ def shelf(tmp_path, monkeypatch):
     """A folder of shipped models with one that is as it should be."""
     folder = tmp_path / "pretrained" / "enhance-tiny"
     folder.mkdir(parents=True)
-    (folder / "hyperparams.yaml").write_text(YAML)
-    torch.save(MaskGenerator().state_dict(), folder / "generator.ckpt")
+    (folder / "hyperparams.yaml").write_text(EXPORTED)
+    torch.save(small_generator().state_dict(), folder / "generator.ckpt")
     (folder / "README.md").write_text("# Card\n" + "".join(f"## {s.capitalize()}\nText\n" for s in SECTIONS))
     monkeypatch.setattr(pretrained, "PRETRAINED_FOLDER", folder.parent)
     return folder.parent
@@ -91,7 +79,7 @@ def test_a_model_is_loaded_by_name_and_its_folder_left_alone(shelf, tmp_path, mo
     model = GenerativeEnhancement.from_hparams(source="enhance-tiny")
     assert model.enhance_batch(torch.ones(1, 800)).shape == (1, 800)
     assert sorted(shelf.rglob("*")) == before and not any((tmp_path / "enhance-tiny").iterdir())
-    with pytest.raises(ModelSourceError, match="expected an exported model, but it has no hyperparams.yaml"):
+    with pytest.raises(ModelSourceError, match=r"expected an exported model, but it has no hyperparams.yaml"):
         GenerativeEnhancement.from_hparams(source="./enhance-tiny")
 
 
@@ -102,7 +90,9 @@ def test_an_unknown_name_gets_the_known_ones(shelf):
         GenerativeEnhancement.from_hparams(source="enhance-tin")
 
 
-@pytest.mark.parametrize("source", ["/no/such/folder", "../pretrained/enhance-tiny/..", Path("enhance-tiny"), ""])
+@pytest.mark.parametrize(
+    "source", ["/no/such/folder", "../pretrained/enhance-tiny/..", Path("enhance-tiny"), ""]
+)
 def test_paths_are_no_names(shelf, source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelSourceError, match=r"no such model folder|no hyperparams.yaml"):
@@ -114,7 +104,9 @@ def test_an_installed_package_has_the_models(shelf, tmp_path):
     source.mkdir()
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "sb_resizegan", source / "sb_resizegan", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "sb_resizegan", source / "sb_resizegan", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copytree(shelf / "enhance-tiny", source / "sb_resizegan" / "pretrained" / "enhance-tiny")
     command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "installed"]
     subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120)

@@ -1,4 +1,4 @@
-"""Brains: they order the steps of an adversarial training; losses, models and measures do the computing."""
+"""The order of an adversarial training: critic and generator in turn, averaged weights, checkpoints, logs."""
 
 import contextlib
 import math
@@ -27,8 +27,8 @@ HPARAMS_NEEDED = (
 )
 
 
-class WGANBrain(sb.Brain):
-    """Trains a generator of windows against a critic.
+class AdversarialBrain(sb.Brain):
+    """Base of Brains that train a generator, against a critic or alone.
 
     Each batch of the train loader makes one backward pass, and each ``grad_accumulation_factor`` of them one
     optimizer step: ``critic_steps`` steps of the critic on fresh batches, then one of the generator, and
@@ -38,30 +38,38 @@ class WGANBrain(sb.Brain):
     batch; together with the counters in the checkpoint (and the position of the train loader, which the
     caller adds to it) that is the whole random state of a run.
 
+    A subclass defines ``generate(generator, batch)``, which gives the candidates for a batch, and
+    ``compute_objectives(predictions, batch, stage)``; it adds to ``valid_figures`` one dict of figures for
+    each batch in validation.
+
     Arguments
     ---------
     modules : dict
-        ``generator`` (with ``sample_latent(batch, generator)``) and ``critic`` (with ``draw_shifts(batch,
-        generator)``).
+        ``generator``, and ``critic`` if there are critic steps.
     hparams : dict
-        ``seed``; ``loss``, one of :mod:`sb_resizegan.losses`; ``critic_steps``; ``critic_optimizer`` and
+        ``seed``; ``critic_steps``, 0 for a training without critic; ``critic_optimizer`` and
         ``generator_optimizer``, functions of a parameter list; ``learning_rate_schedule``, a function of the
-        epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint);
-        ``average_decay`` of the generator's exponential moving average; and SpeechBrain's run options.
+        epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint), and
+        optionally ``critic_learning_rate_factor`` on it;
+        ``average_decay`` of the generator's exponential moving average; ``loss``, one of
+        :mod:`sb_resizegan.losses`; and SpeechBrain's run options.
     batches_per_epoch : int
         Length of the train loader, a multiple of ``(critic_steps + 1) * grad_accumulation_factor``.
     on_epoch : callable, optional
         Called in the main process at the end of an epoch with the epoch's number and the Brain; returns a
         dict of figures for the logs and the checkpoint's meta data.
     checkpoint_key : str, optional
-        Figure by which the best checkpoint is kept beside the newest; lower is better.
+        Figure by which the best checkpoint is kept beside the newest; lower is better, unless
+        ``highest_is_best``.
+    highest_is_best : bool
+        Whether a higher figure is better.
     run_opts, checkpointer
         See :class:`speechbrain.Brain`.
 
     Raises
     ------
     ValueError
-        If a module or hyperparameter is missing, ``critic_steps`` is below 1, the epoch does not hold whole
+        If a module or hyperparameter is missing, ``critic_steps`` is negative, the epoch does not hold whole
         cycles, or the critic is to be compiled (``torch.compile`` has no double backward).
     """
 
@@ -72,20 +80,22 @@ class WGANBrain(sb.Brain):
         batches_per_epoch,
         on_epoch=None,
         checkpoint_key=None,
+        highest_is_best=False,
         run_opts=None,
         checkpointer=None,
     ):
-        for name in ("generator", "critic"):
-            if name not in modules:
-                raise ValueError(f"modules: expected 'generator' and 'critic', but got {sorted(modules)}")
         missing = [key for key in HPARAMS_NEEDED if key not in hparams]
         if missing:
             raise ValueError(f"hparams: expected {list(HPARAMS_NEEDED)}, but {missing} are missing")
+        critic_steps = hparams["critic_steps"]
+        if critic_steps < 0:
+            raise ValueError(f"critic_steps: expected at least 0, but got {critic_steps}")
+        needed = ["generator", "critic"] if critic_steps else ["generator"]
+        if any(name not in modules for name in needed):
+            raise ValueError(f"modules: expected {needed}, but got {sorted(modules)}")
         super().__init__(modules=modules, hparams=hparams, run_opts=run_opts, checkpointer=checkpointer)
-        if self.hparams.critic_steps < 1:
-            raise ValueError(f"critic_steps: expected at least 1, but got {self.hparams.critic_steps}")
         # Two batches, as many as SpeechBrain's debug mode runs, shall show a step of each kind.
-        self.critic_steps = 1 if self.debug else self.hparams.critic_steps
+        self.critic_steps = min(critic_steps, 1) if self.debug else critic_steps
         self.cycle = (self.critic_steps + 1) * self.grad_accumulation_factor
         if batches_per_epoch % self.cycle and not self.debug:
             raise ValueError(
@@ -98,6 +108,7 @@ class WGANBrain(sb.Brain):
         self.batches_per_epoch = batches_per_epoch
         self.on_epoch = on_epoch
         self.checkpoint_key = checkpoint_key
+        self.highest_is_best = highest_is_best
         self.generator_average = exponential_average(self.modules.generator, self.hparams.average_decay)
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("brain", self)
@@ -142,9 +153,10 @@ class WGANBrain(sb.Brain):
     def init_optimizers(self):
         """Makes one optimizer for each network."""
         self.optimizers_dict = {
-            "critic": self.hparams.critic_optimizer(self.modules.critic.parameters()),
-            "generator": self.hparams.generator_optimizer(self.modules.generator.parameters()),
+            "generator": self.hparams.generator_optimizer(self.modules.generator.parameters())
         }
+        if self.hparams.critic_steps:
+            self.optimizers_dict["critic"] = self.hparams.critic_optimizer(self.modules.critic.parameters())
         if self.checkpointer is not None:
             for name, optimizer in self.optimizers_dict.items():
                 self.checkpointer.add_recoverable(f"{name}_optimizer", optimizer)
@@ -182,63 +194,64 @@ class WGANBrain(sb.Brain):
         torch.manual_seed(derive_seed(self.hparams.seed, "layers", index, rank))
 
     def compute_forward(self, batch, stage):
-        """Windows of the generator.
+        """Candidates for a batch.
 
         Arguments
         ---------
-        batch : torch.Tensor
-            Real windows ``(batch, time)``.
+        batch : object
+            What the loader gives.
         stage : speechbrain.Stage
-            In training the generator itself makes the windows, with a graph if it is the active one; else its
-            average does.
+            In training the generator itself makes the candidates, with a graph if it is the active one; else
+            its average does.
 
         Returns
         -------
         torch.Tensor
-            ``(batch, time)``.
+            What :meth:`generate` gives.
         """
-        latent = self.random.rows(unwrap(self.modules.generator).sample_latent, len(batch)).to(self.device)
         if stage != sb.Stage.TRAIN:
-            return self.generator_average(latent)
+            return self.generate(self.generator_average, batch)
         if self.active == "generator":
-            return self.modules.generator(latent)
+            return self.generate(self.modules.generator, batch)
         with torch.no_grad():
-            return without_ddp(self.modules.generator)(latent)
+            return self.generate(without_ddp(self.modules.generator), batch)
 
-    def compute_objectives(self, predictions, batch, stage):
-        """Loss of the active network; in validation, minus the gap of mean scores of real and generated."""
-        loss = self.hparams.loss
-        if stage != sb.Stage.TRAIN:
-            real = batch.to(self.device)
-            scores = unwrap(self.modules.critic)(torch.cat([real, predictions])).float()
-            gap = scores[: len(real)].mean() - scores[len(real) :].mean()
-            self.valid_figures.append(gap)
-            return -gap
-        if self.active == "critic":
-            real = batch.to(self.device)
-            epsilon = self.random.rows(lambda n, g: torch.rand(n, generator=g), len(real)).to(self.device)
-            value, figures = loss.critic_loss(
-                self._scorer(self.modules.critic, len(real)), real, predictions, epsilon
-            )
-        else:
-            # The bare module with frozen weights: the step needs none of the critic's gradients, and DDP none
-            # of its hooks.
-            critic = without_ddp(self.modules.critic)
-            with frozen(critic):
-                value = loss.generator_loss(self._scorer(critic, len(predictions)), predictions)
-            figures = {"generator_loss": value.detach()}
-        self._figures.update(figures)
+    def generate(self, generator, batch):
+        """Candidates of a generator for a batch."""
+        raise NotImplementedError(f"{type(self).__name__} has no generate()")
+
+    def draw(self, sample, count):
+        """Rows drawn for this step on the Brain's device; see :meth:`StepRandom.rows`."""
+        return self.random.rows(sample, count).to(self.device)
+
+    def critic_objective(self, bound, real, fake):
+        """Loss of the critic in its step.
+
+        Arguments
+        ---------
+        bound : callable
+            From a critic module to the function that scores candidates.
+        real, fake : torch.Tensor
+            ``(batch, ...)``.
+        """
+        epsilon = self.draw(lambda n, g: torch.rand(n, generator=g), len(real))
+        value, figures = self.hparams.loss.critic_loss(bound(self.modules.critic), real, fake, epsilon)
+        self.note(figures)
         return value
 
-    def _scorer(self, critic, batch):
-        """The critic with phase shuffles drawn for this step."""
-        draw_shifts = unwrap(critic).draw_shifts
+    def generator_objective(self, bound, fake):
+        """Adversarial loss of the generator in its step."""
+        # The bare module with frozen weights: the step needs none of the critic's gradients, and DDP none of
+        # its hooks.
+        critic = without_ddp(self.modules.critic)
+        with frozen(critic):
+            value = self.hparams.loss.generator_loss(bound(critic), fake)
+        self.note({"generator_loss": value.detach()})
+        return value
 
-        def score(candidates):
-            shifts = [self.random.rows(draw_shifts, batch) for _ in range(len(candidates) // batch)]
-            return critic(candidates, torch.cat(shifts).to(self.device))
-
-        return score
+    def note(self, figures):
+        """Takes figures of this step for the bar and the logs."""
+        self._figures.update(figures)
 
     def optimizers_step(self):
         """One step of the active network; left out, as by float16's scaler, if its gradient is not finite."""
@@ -287,9 +300,10 @@ class WGANBrain(sb.Brain):
             self.valid_figures = []
             return
         self.learning_rate, _ = self.hparams.learning_rate_schedule(epoch)
-        for optimizer in self.optimizers_dict.values():
+        for name, optimizer in self.optimizers_dict.items():
+            factor = getattr(self.hparams, f"{name}_learning_rate_factor", 1.0)
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate
+                group["lr"] = factor * self.learning_rate
         self.train_stats, self._figures = {}, {}
         self._first_batch = (epoch - 1) * self.batches_per_epoch
         if self._show_bar:
@@ -311,7 +325,10 @@ class WGANBrain(sb.Brain):
                 name: total / count for name, (total, count) in self.train_stats.items() if count
             }
             return
-        valid_stats = {"score_gap": float(torch.stack(self.valid_figures).mean())}
+        valid_stats = {
+            name: float(torch.stack([figures[name] for figures in self.valid_figures]).mean())
+            for name in (self.valid_figures[0] if self.valid_figures else {})
+        }
         if if_main_process() and self.on_epoch is not None:
             valid_stats.update(self.on_epoch(epoch, self))
         meta = {"epoch": epoch, "generator_steps": self.generator_steps, "learning_rate": self.learning_rate}
@@ -320,7 +337,8 @@ class WGANBrain(sb.Brain):
         if self.checkpointer is not None:
             keys = [self.checkpoint_key] if self.checkpoint_key else []
             self.checkpointer.save_and_keep_only(
-                meta={key: float(value) for key, value in {**meta, **valid_stats}.items()}, min_keys=keys
+                meta={key: float(value) for key, value in {**meta, **valid_stats}.items()},
+                **{"max_keys" if self.highest_is_best else "min_keys": keys},
             )
 
 

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Train a generator of enhanced speech, adversarially or by regression, and score it.
+
+    python recipes/train_enhance.py hparams/enhance.yaml                              # a tour in minutes
+    python recipes/train_enhance.py hparams/enhance.yaml --data_folder VOICEBANK      # a paired corpus
+    python recipes/train_enhance.py hparams/enhance.yaml --clean SPEECH --noise NOISE # mixed on the fly
+    python recipes/train_enhance.py hparams/enhance_regression.yaml --clean "[a, b.csv]" --noise c.csv --rir d
+    torchrun --nproc_per_node=4 recipes/train_enhance.py hparams/enhance.yaml --data_folder VOICEBANK
+    without
+
+VoiceBank-DEMAND, DNS-Challenge, plain clean/ and noisy/ folders and csv lists are told apart by themselves. The
+same command again goes on where an interrupted run stopped; with a higher --number_of_epochs it goes on after
+the end. Every key of the yaml can be set on the command line.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+# OpenMP threads wait for each other by spinning. Where other programs share the cores, that makes a step
+# many times as long; a short spin costs little where none does. Read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
+import torch
+from speechbrain.utils.distributed import get_rank, if_main_process, run_on_main
+
+from sb_resizegan.brains import EnhancementBrain
+from sb_resizegan.dataio.corpora import CorpusUnavailableError
+from sb_resizegan.dataio.mixing import NoisyMixtures
+from sb_resizegan.dataio.noisy import NoisyBatch
+from sb_resizegan.dataio.paired import prepare_pairs
+from sb_resizegan.dataio.paired_segments import PairedSegments
+from sb_resizegan.dataio.recordings import Recordings
+from sb_resizegan.dataio.stream import WindowStream
+from sb_resizegan.dataio.utterances import Utterance, read_utterances
+from sb_resizegan.evaluation.monitor import EnhancementMonitor
+from sb_resizegan.export import export_generator
+from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
+from sb_resizegan.utils.checkpoints import CheckpointError
+from sb_resizegan.utils.hparams import HparamsError
+from sb_resizegan.utils.locks import FolderInUseError
+from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
+from sb_resizegan.utils.run import RunError, begin_run, check_counts, gradient_accumulation, world_size
+
+# The yaml whose keys every other one has to have.
+REFERENCE = Path(__file__).parents[1] / "hparams" / "enhance.yaml"
+DEFAULT_SPEECH = "prompts:en"
+VALID_BATCH = 16
+
+
+def check_settings(hparams, run_opts):
+    """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
+    counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "valid_utterances", "sample_rate")
+    check_counts(hparams, {**dict.fromkeys(counts, 1), "critic_steps": 0})
+    mixed = [key for key in ("clean", "noise", "rir") if hparams[key] is not None]
+    if hparams["data_folder"] is not None and mixed:
+        raise RunError(f"data_folder: expected either a paired corpus or {mixed} to mix, but got both")
+    if mixed and hparams["clean"] is None:
+        raise RunError(f"clean: expected speech to mix with {mixed}, but got none")
+    if hparams["sample_rate"] != 16000:
+        raise RunError(f"sample_rate: expected 16000 Hz, which PESQ wants, but got {hparams['sample_rate']}")
+    if not hparams["segment_seconds"] >= 0.5:
+        raise RunError(f"segment_seconds: expected at least 0.5, but got {hparams['segment_seconds']!r}")
+    if run_opts["test_only"]:
+        raise RunError("--test_only: recipes/test_enhance.py scores a trained model")
+
+
+def segment_samples(hparams):
+    """Length of a training segment."""
+    return round(hparams["segment_seconds"] * hparams["sample_rate"])
+
+
+def mixtures(hparams):
+    """Mixtures to train on, and mixtures of other recordings unless there are pairs to validate on."""
+    sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
+    train, valid = {}, {}
+    for name, source in sources.items():
+        if source is None:
+            continue
+        recordings = Recordings(source, hparams["sample_rate"], cache_folder=hparams["cache_folder"])
+        if hparams["valid_data"] is None:
+            train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
+        else:
+            train[name] = recordings
+    keys = ("snr_db", "level_db", "babble", "coloured", "second_noise", "reverberation", "narrow_band")
+    options = {"segment_samples": segment_samples(hparams), **{key: hparams[key] for key in keys}}
+    return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
+
+
+def prepared(hparams, key, name, parts, **options):
+    """Manifests of a paired corpus: their folder, and where the corpus lies."""
+    folder = Path(hparams["save_folder"]) / name
+    options = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"], **options}
+    report = run_on_main(prepare_pairs, args=(hparams[key], folder), kwargs=options)
+    for part in parts:
+        if part not in report:
+            raise RunError(f"{key}: expected pairs for {parts}, but {hparams[key]} has none for {part!r}")
+    return folder, report["data_root"]
+
+
+def load_data(hparams):
+    """A source of training batches and the utterances to validate on."""
+    try:
+        if hparams["data_folder"] is None:
+            train, valid = mixtures(hparams)
+        else:
+            folder, root = prepared(
+                hparams,
+                "data_folder",
+                "pairs",
+                ["train"] if hparams["valid_data"] else ["train", "valid"],
+                valid_fraction=hparams["valid_fraction"],
+            )
+            train = PairedSegments(
+                folder / "train.json",
+                segment_samples(hparams),
+                hparams["sample_rate"],
+                root,
+                hparams["max_memory_gb"],
+            )
+        if hparams["valid_data"] is not None:
+            folder, root = prepared(hparams, "valid_data", "valid_pairs", ["valid"], split="valid")
+        elif hparams["data_folder"] is None:
+            return train, from_mixtures(valid.fixed(hparams["valid_utterances"], hparams["seed"]))
+        return train, read_utterances(folder / "valid.json", root, hparams["sample_rate"])
+    except (ValueError, OSError) as error:  # nothing usable, a setting out of range, a full disk
+        raise RunError(error) from error
+
+
+def from_mixtures(batch):
+    """Mixtures as utterances."""
+    return [
+        Utterance(f"mixture_{index:03d}", noisy.numpy(), clean.numpy())
+        for index, (noisy, clean) in enumerate(zip(batch.noisy, batch.clean, strict=True))
+    ]
+
+
+def as_batches(utterances, samples):
+    """Equal stretches of the utterances, to follow the objective on."""
+    noisy, clean, lengths = [], [], []
+    for utterance in utterances:
+        for side, signal in ((noisy, utterance.noisy), (clean, utterance.clean)):
+            part = torch.from_numpy(signal[:samples])
+            side.append(torch.nn.functional.pad(part, (0, samples - len(part))))
+        lengths.append(min(len(utterance.noisy), samples) / samples)
+    columns = torch.stack(noisy), torch.stack(clean), torch.tensor(lengths)
+    batches = [NoisyBatch(*rows) for rows in zip(*(c.split(VALID_BATCH) for c in columns), strict=True)]
+    return torch.utils.data.DataLoader(batches, batch_size=None)
+
+
+def train(hparams, run_opts):
+    """Trains and exports."""
+    output_folder = Path(hparams["output_folder"])
+    source, utterances = load_data(hparams)
+    brain_hparams = {
+        **hparams,
+        "train_loggers": [
+            EpochFileLogger(output_folder / "train_log.txt", precision=4),
+            EpochTensorboardLogger(output_folder / "tensorboard"),
+        ],
+    }
+    if hparams["start_from"] is not None:
+        start = GenerativeEnhancement.from_hparams(source=hparams["start_from"])
+        try:
+            hparams["generator"].load_state_dict(start.mods.generator.state_dict())
+        except RuntimeError as error:
+            raise RunError(f"start_from: {hparams['start_from']} is another architecture: {error}") from error
+    steps_per_epoch = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1)
+    batches_per_epoch = steps_per_epoch * gradient_accumulation(hparams, run_opts)
+    stream = WindowStream(
+        source,
+        hparams["batch_size"],
+        batches_per_epoch,
+        seed=hparams["seed"],
+        rank=get_rank() or 0,
+        world_size=world_size(),
+        num_workers=hparams["num_workers"],
+    )
+    hparams["checkpointer"].add_recoverable("train_stream", stream)
+    monitor = None
+
+    def on_epoch(epoch, brain):
+        nonlocal monitor
+        if monitor is None:
+            monitor = EnhancementMonitor(
+                output_folder, utterances, hparams["sample_rate"], device=brain.device
+            )
+        figures = monitor.epoch(epoch, lambda noisy: enhance(brain, noisy))
+        monitor.log(brain.hparams.train_loggers[1].writer, epoch)
+        return figures
+
+    brain = EnhancementBrain(
+        hparams["modules"],
+        brain_hparams,
+        batches_per_epoch,
+        on_epoch=on_epoch,
+        checkpoint_key=hparams["checkpoint_key"],
+        highest_is_best=True,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    hparams["checkpointer"].remove_partial()
+    brain.fit(hparams["epoch_counter"], stream, as_batches(utterances, segment_samples(hparams)))
+    run_on_main(finish, args=(output_folder, hparams))
+
+
+@torch.no_grad()
+def enhance(brain, noisy):
+    """Speech enhanced by the averaged generator, with the same latents in every epoch."""
+    random = torch.Generator().manual_seed(brain.hparams.seed)
+    latent = brain.hparams.generator.sample_latent(len(noisy), noisy.shape[1], random)
+    return brain.generator_average(noisy, latent)
+
+
+def finish(output_folder, hparams):
+    """Exports the best checkpoint."""
+    best = hparams["checkpointer"].find_checkpoint(max_key=hparams["checkpoint_key"])
+    # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
+    export_generator(output_folder, checkpoint=best.path)
+
+
+def main(arguments):
+    """Runs the recipe; settings that cannot be run end it with one line."""
+    torch.set_flush_denormal(True)  # an adversarial training makes denormal numbers, which are slow on a CPU
+    start = time.monotonic()
+    errors = (CheckpointError, CorpusUnavailableError, FolderInUseError, HparamsError, ModelSourceError)
+    try:
+        hparams, run_opts, lock = begin_run(arguments, REFERENCE, check_settings)
+        train(hparams, run_opts)
+    except (*errors, RunError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from the newest checkpoint")
+    if if_main_process():
+        summarise(hparams, time.monotonic() - start)
+    lock.release()
+
+
+def summarise(hparams, seconds):
+    """Says what was made and where."""
+    folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
+    print(
+        f"\nTrained {epoch} epochs of {hparams['iterations_per_epoch']} generator steps; "
+        f"this call took {seconds / 60:.1f} min."
+    )
+    print(f"  figures      {folder / 'measures.csv'}, {folder / 'train_log.txt'}")
+    print(f"  TensorBoard  tensorboard --logdir {folder / 'tensorboard'}")
+    print(f"  sound        {folder / 'samples'}")
+    print(f"  generator    {folder / 'export'}")
+    print(f'  load it      GenerativeEnhancement.from_hparams(source="{folder / "export"}")')
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,7 @@
+"""Brains: they order the steps of a training; losses, models and measures do the computing."""
+
+from sb_resizegan.brains.adversarial import AdversarialBrain, frozen, unwrap, without_ddp
+from sb_resizegan.brains.enhancement import EnhancementBrain
+from sb_resizegan.brains.window import WGANBrain
+
+__all__ = ["AdversarialBrain", "EnhancementBrain", "WGANBrain", "frozen", "unwrap", "without_ddp"]

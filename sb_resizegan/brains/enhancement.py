@@ -1,0 +1,70 @@
+"""Training of generators of enhanced speech."""
+
+import speechbrain as sb
+import torch
+
+from sb_resizegan.brains.adversarial import AdversarialBrain, unwrap
+from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples
+
+
+class EnhancementBrain(AdversarialBrain):
+    """Trains a generator of enhanced speech, against a conditional critic or by regression alone.
+
+    See :class:`~sb_resizegan.brains.adversarial.AdversarialBrain`, whose arguments it takes; batches are
+    :class:`~sb_resizegan.dataio.noisy.NoisyBatch`. The modules are ``generator``, an
+    :class:`~sb_resizegan.models.enhancement.EnhancementGenerator`, and ``critic``, called with candidate,
+    noisy speech, lengths and shifts. Further hyperparameters are ``objective``, an
+    :class:`~sb_resizegan.objectives.EnhancementObjective`, and ``adversarial_weight``. The
+    generator minimises the first plus so much of the adversarial loss. The figures in validation are the terms of the objective.
+    """
+
+    def __init__(self, modules, hparams, *args, **kwargs):
+        missing = [key for key in ("objective", "adversarial_weight") if key not in hparams]
+        if missing:
+            raise ValueError(
+                f"hparams: expected 'objective' and 'adversarial_weight', but {missing} are missing"
+            )
+        super().__init__(modules, hparams, *args, **kwargs)
+
+    def generate(self, generator, batch):
+        """Enhanced speech ``(batch, time)``."""
+        noisy = batch.noisy.to(self.device)
+        network = unwrap(self.modules.generator)
+        latent = None
+        if network.latent_dim:
+            latent = self.draw(
+                lambda count, random: network.sample_latent(count, noisy.shape[1], random), len(noisy)
+            )
+        return generator(noisy, latent)
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Loss of the active network; in validation, the objective."""
+        noisy, clean, lengths = batch.to(self.device)
+
+        # The penalty shall treat quiet utterances like loud ones.
+        level = utterance_level(noisy, valid_samples(lengths, noisy))
+        condition = divided_by_level(noisy, level)
+
+        def bound(critic):
+            draw_shifts = unwrap(critic).draw_shifts
+
+            def score(candidates):
+                # The losses score clean and enhanced speech in one call.
+                calls = len(candidates) // len(noisy)
+                shifts = torch.cat([self.draw(draw_shifts, len(noisy)) for _ in range(calls)])
+                return critic(candidates, condition.repeat(calls, 1), lengths.repeat(calls), shifts)
+
+            return score
+
+        if stage == sb.Stage.TRAIN and self.active == "critic":
+            clean, predictions = (divided_by_level(signal, level) for signal in (clean, predictions))
+            return self.critic_objective(bound, clean, predictions)
+        value, figures = self.hparams.objective(predictions, clean, lengths)
+        if stage != sb.Stage.TRAIN:
+            self.valid_figures.append({"objective": value.detach(), **figures})
+            return value
+        self.note(figures)
+        if self.critic_steps:
+            candidates = divided_by_level(predictions, level)
+            value = value + self.hparams.adversarial_weight * self.generator_objective(bound, candidates)
+        return value

@@ -1,0 +1,248 @@
+"""Generator of enhanced speech in the time-frequency domain: compressed spectrum in, complex mask out.
+
+Source
+------
+The dual-path bottleneck: Y. Luo, Z. Chen, T. Yoshioka, "Dual-path RNN", ICASSP 2020, in the time-frequency
+form of X. Le et al., "DPCRN: Dual-path convolution recurrent network for single channel speech enhancement",
+Interspeech 2021. The compressed spectrum: A. Li et al., "On the importance of power compression and phase
+estimation in monaural speech dereverberation", Interspeech 2021, equation 5. The resize-convolution:
+A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from sb_resizegan.models.enhancement import EnhancementGenerator
+from sb_resizegan.nnet.checks import check_integer, check_positive
+from sb_resizegan.nnet.downsampling import Downsample1d
+from sb_resizegan.nnet.recurrent import GRU
+from sb_resizegan.nnet.upsampling import Upsample1d
+
+EPSILON = 1e-8
+
+
+class SpectralGenerator(EnhancementGenerator):
+    """Multiplies the compressed spectrum of noisy speech by a complex mask.
+
+    Convolutions with a stride go down the frequency axis, each frame by itself; blocks of two recurrent
+    paths, one along time for each band and one along the bands of each frame, do the rest; upsampling
+    convolutions go up to the bins again, with the output of the stage of the same resolution added. The latent enters
+    before the blocks, one vector for each frame.
+
+    With ``causal=True`` no output sample depends on input more than one analysis window (``n_fft`` samples)
+    ahead: the path along time goes forwards only, and the level is not normalised.
+
+    Arguments
+    ---------
+    channels : int
+        Channels of all stages and blocks.
+    time_units, band_units : int
+        Hidden units of the recurrent paths along time and along the bands; half of them in each direction
+        (along time all forwards if causal).
+    blocks : int
+        Dual-path blocks.
+    factors : sequence of int
+        Factors of the stages down the frequency axis; their product divides ``n_fft / 2``.
+    kernel_size : int
+        Length of the learned kernels of the stages, in bins at the higher resolution.
+    upsampling : str
+        One of the modes of :class:`~sb_resizegan.nnet.upsampling.Upsample1d`.
+    attenuation : float
+        Stop-band attenuation of the ``sinc`` interpolation in dB; the other modes do not use it.
+    downsampling : str
+        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+    latent_dim : int
+        Size of the latent vectors; 0 for a deterministic model.
+    causal : bool
+        Whether the model can run along with its input.
+    n_fft : int
+        Length of the analysis window in samples, a power of two; the hop is half of it.
+    compression : float
+        Exponent of the magnitudes, above 0 and at most 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument out of range.
+
+    Example
+    -------
+    >>> generator = SpectralGenerator(channels=16, time_units=16, band_units=16, blocks=1)
+    >>> generator(torch.randn(2, 8000)).shape
+    torch.Size([2, 8000])
+    """
+
+    def __init__(
+        self,
+        channels=48,
+        time_units=96,
+        band_units=48,
+        blocks=3,
+        factors=(4, 2),
+        kernel_size=8,
+        upsampling="nearest",
+        attenuation=50.0,
+        downsampling="strided",
+        latent_dim=4,
+        causal=False,
+        n_fft=512,
+        compression=0.3,
+    ):
+        n_fft = check_integer("n_fft", n_fft, 4)
+        if n_fft & (n_fft - 1):
+            raise ValueError(f"n_fft: expected a power of two, but got {n_fft}")
+        super().__init__(latent_dim, latent_hop=n_fft // 2, causal=causal)
+        self.n_fft, self.hop = n_fft, n_fft // 2
+        self.compression = check_positive("compression", compression)
+        if self.compression > 1:
+            raise ValueError(f"compression: expected at most 1, but got {compression}")
+        factors = [check_integer("factors", factor) for factor in factors]
+        bands, remainder = divmod(n_fft // 2, math.prod(factors))
+        if remainder or not factors:
+            raise ValueError(
+                f"factors: expected a product that divides n_fft / 2 = {n_fft // 2}, but got {factors}"
+            )
+        self.upsampling = upsampling
+        self.register_buffer("window", torch.hann_window(n_fft).sqrt(), persistent=False)
+        widths = [2, *[channels] * len(factors)]
+        self.encoder = nn.ModuleList(
+            Downsample1d(narrow, wide, kernel_size, factor, downsampling)
+            for narrow, wide, factor in zip(widths, widths[1:], factors, strict=False)
+        )
+        self.band_embedding = nn.Parameter(torch.zeros(bands, channels))
+        self.latent_input = nn.Linear(latent_dim, channels, bias=False) if latent_dim else None
+        self.blocks = nn.ModuleList(
+            DualPathBlock(channels, time_units, band_units, causal)
+            for _ in range(check_integer("blocks", blocks))
+        )
+        self.decoder = nn.ModuleList(
+            Upsample1d(wide, narrow, kernel_size, factor, upsampling, attenuation=attenuation)
+            for narrow, wide, factor in reversed(list(zip(widths, widths[1:], factors, strict=False)))
+        )
+        self.activation = nn.LeakyReLU(0.2)
+
+    def enhance(self, noisy, latent):
+        """Enhanced speech of normalised noisy speech; see :class:`EnhancementGenerator`."""
+        time = noisy.shape[1]
+        spectrum = self.spectrum(noisy)
+        compressed = spectrum * (spectrum.abs() + EPSILON).pow(self.compression - 1)
+        # The bin at half the sampling rate carries no speech; without it, the factors divide the bins.
+        mask = self.mask(compressed[:, :-1], latent)
+        masked = torch.nn.functional.pad(compressed[:, :-1] * mask, (0, 0, 0, 1))
+        enhanced = masked * (masked.abs() + EPSILON).pow(1 / self.compression - 1)
+        padded = (spectrum.shape[2] - 1) * self.hop
+        waveform = torch.istft(
+            enhanced * math.sqrt(self.n_fft), self.n_fft, self.hop, window=self.window, length=padded
+        )
+        return waveform[:, :time]
+
+    def spectrum(self, waveform):
+        """Spectrum ``(batch, n_fft / 2 + 1, ceil(time / hop) + 1)`` in which white noise keeps its RMS."""
+        missing = -waveform.shape[1] % self.hop
+        padded = torch.nn.functional.pad(waveform.float(), (0, missing))
+        spectrum = torch.stft(
+            padded, self.n_fft, self.hop, window=self.window, pad_mode="constant", return_complex=True
+        )
+        return spectrum / math.sqrt(self.n_fft)
+
+    def mask(self, compressed, latent):
+        """Complex mask of the compressed spectrum.
+
+        Arguments
+        ---------
+        compressed : torch.Tensor
+            Complex, ``(batch, bins, frames)``.
+        latent : torch.Tensor or None
+            ``(batch, latent_dim, frames - 1)``; the last vector serves the last frame too.
+
+        Returns
+        -------
+        torch.Tensor
+            Complex, ``(batch, bins, frames)``.
+        """
+        batch, _, frames = compressed.shape
+        # Frames are examples to the convolutions, and real and imaginary part their channels.
+        x = torch.view_as_real(compressed.transpose(1, 2)).flatten(0, 1).transpose(1, 2)
+        skips = []
+        for stage in self.encoder:
+            x = self.activation(stage(x))
+            skips.append(x)
+        x = x.transpose(1, 2).unflatten(0, (batch, frames)) + self.band_embedding
+        if latent is not None:
+            latent = torch.cat([latent, latent[..., -1:]], dim=2).transpose(1, 2)
+            x = x + self.latent_input(latent).unsqueeze(2)
+        for block in self.blocks:
+            x = block(x)
+        x = x.flatten(0, 1).transpose(1, 2)
+        for stage in self.decoder:
+            x = stage(self.activation(x + skips.pop()))
+        mask = x.float().transpose(1, 2).unflatten(0, (batch, frames)).contiguous()
+        # An untrained model lets the speech through.
+        return 1 + torch.view_as_complex(mask).transpose(1, 2)
+
+
+class DualPathBlock(nn.Module):
+    """A recurrent layer along time and one along the bands, both with a residual connection.
+
+    Arguments
+    ---------
+    channels : int
+        Channels of input and output.
+    time_units, band_units : int
+        Hidden units of the two layers, of all directions together.
+    causal : bool
+        Whether the layer along time goes forwards only.
+
+    Example
+    -------
+    >>> DualPathBlock(16, 16, 16)(torch.randn(2, 50, 32, 16)).shape
+    torch.Size([2, 50, 32, 16])
+    """
+
+    def __init__(self, channels, time_units, band_units, causal=False):
+        super().__init__()
+        self.time_path = RecurrentPath(channels, time_units, bidirectional=not causal)
+        self.band_path = RecurrentPath(channels, band_units, bidirectional=True)
+
+    def forward(self, x):
+        """``(batch, frames, bands, channels)`` to the same shape."""
+        batch, frames, bands, _ = x.shape
+        along_time = x.transpose(0, 1).flatten(1, 2)
+        x = along_time + self.time_path(along_time)
+        along_bands = x.unflatten(1, (batch, bands)).transpose(0, 2).flatten(1, 2)
+        x = along_bands + self.band_path(along_bands)
+        return x.unflatten(1, (batch, frames)).permute(1, 2, 0, 3)
+
+
+class RecurrentPath(nn.Module):
+    """Layer norm, GRU and a linear layer.
+
+    Arguments
+    ---------
+    channels : int
+        Channels of input and output.
+    units : int
+        Hidden units of all directions together.
+    bidirectional : bool
+        Whether half of them go backwards.
+
+    Example
+    -------
+    >>> RecurrentPath(16, 32, bidirectional=True)(torch.randn(50, 3, 16)).shape
+    torch.Size([50, 3, 16])
+    """
+
+    def __init__(self, channels, units, bidirectional):
+        super().__init__()
+        directions = 2 if bidirectional else 1
+        if check_integer("units", units) % directions:
+            raise ValueError(f"units: expected an even number for two directions, but got {units}")
+        self.norm = nn.LayerNorm(channels)
+        self.recurrent = GRU(channels, units // directions, bidirectional=bidirectional)
+        self.linear = nn.Linear(units, channels)
+
+    def forward(self, x):
+        """``(steps, batch, channels)`` to the same shape."""
+        return self.linear(self.recurrent(self.norm(x))[0])

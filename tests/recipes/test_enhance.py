@@ -1,0 +1,215 @@
+"""The real command line of recipes/enhance.py, with most of what can be wrong with files."""
+
+import importlib.util
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from tests.inference.small import EXPORTED, small_generator
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "recipes" / "enhance.py"
+
+
+def enhance(*arguments, launcher=(), **options):
+    command = [sys.executable, *launcher, RECIPE, *map(str, arguments), "--device", "cpu"]
+    options = {"capture_output": True, "text": True, "timeout": 300, **options}
+    return subprocess.run(command, cwd=ROOT, **options)
+
+
+@pytest.fixture(scope="module")
+def main():
+    """The recipe's ``main`` in this process, for what needs no process of its own."""
+    spec = importlib.util.spec_from_file_location("enhance_recipe", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda *arguments: module.main([*map(str, arguments), "--device", "cpu"])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "untrained"
+    folder.mkdir()
+    (folder / "hyperparams.yaml").write_text(EXPORTED)
+    torch.save(small_generator().state_dict(), folder / "generator.ckpt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def speech(speech_files):
+    return soundfile.read(speech_files[0], dtype="float32")[0][:48000]
+
+
+GOOD = ("8k.wav", "deep/er/tiny.wav", "one.flac", "stereo.wav")
+
+
+def fill(folder, speech):
+    """A tree with good files and bad ones; returns the bytes of all."""
+    (folder / "deep" / "er").mkdir(parents=True)
+    soundfile.write(folder / "one.flac", speech, 16000)
+    soundfile.write(folder / "8k.wav", speech[::2], 8000)
+    soundfile.write(folder / "stereo.wav", np.stack([speech, 0 * speech], axis=1), 44100, "PCM_24")
+    soundfile.write(folder / "deep" / "er" / "tiny.wav", speech[9999:10000], 16000)
+    soundfile.write(folder / "zero.wav", speech[:0], 16000)
+    soundfile.write(folder / "nan.wav", np.full(100, np.nan), 16000, "FLOAT")
+    (folder / "empty.wav").touch()
+    (folder / "broken.wav").write_bytes(b"RIFF and nothing else")
+    (folder / "deep" / "cut.flac").write_bytes((folder / "one.flac").read_bytes()[:9000])
+    (folder / "notes.txt").write_text("no sound")
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_tree_is_enhanced_and_what_is_broken_listed(model, speech, tmp_path):
+    before = fill(tmp_path / "in", speech)
+    # Within the input folder: the second run must not search it.
+    out = tmp_path / "in" / "out"
+    done = enhance(tmp_path / "in", "-o", out, "--model", model)
+    assert done.returncode == 1, done.stderr
+    assert names(out) == list(GOOD)
+    assert "Not enhanced: 5\n" in done.stderr
+    for words in (
+        "broken.wav: corrupt",
+        "empty.wav: empty: 0 bytes",
+        "zero.wav: empty: 0 samples",
+        "nan.wav: not finite",
+        "cut.flac: corrupt",
+    ):
+        assert words in done.stderr
+    for name in GOOD:
+        old, new = soundfile.info(tmp_path / "in" / name), soundfile.info(out / name)
+        for what in ("samplerate", "channels", "frames", "format", "subtype"):
+            assert getattr(new, what) == getattr(old, what)
+    stereo = soundfile.read(out / "stereo.wav")[0]
+    assert stereo[:, 0].any() and not stereo[:, 1].any()
+    assert {path: path.read_bytes() for path in before} == before
+
+    times = {name: (out / name).stat().st_mtime_ns for name in GOOD}
+    (out / "one.flac").unlink()
+    for path in before:
+        if path.name in ("broken.wav", "empty.wav", "zero.wav", "nan.wav", "cut.flac"):
+            path.unlink()
+    done = enhance(tmp_path / "in", "-o", out, "--model", model)
+    assert done.returncode == 0 and "Not enhanced" not in done.stderr
+    assert names(out) == list(GOOD)
+    again = {name: (out / name).stat().st_mtime_ns for name in GOOD}
+    assert [name for name in GOOD if again[name] != times[name]] == ["one.flac"]
+
+
+def test_a_killed_run_goes_on(model, speech, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(40):
+        soundfile.write(tmp_path / "in" / f"{number:02}.wav", np.roll(speech, 500 * number), 16000)
+    out = tmp_path / "out"
+    command = [sys.executable, RECIPE, tmp_path / "in", "-o", out, "--model", model, "--device", "cpu"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(out.glob("*.wav")):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    whole = sorted(out.glob("*.wav"))
+    assert 0 < len(whole) < 40
+    assert all(soundfile.info(path).frames == len(speech) for path in whole)
+    # What a process leaves that is killed while it writes.
+    (out / ".39.wav.abcd1234.partial").write_bytes(b"half")
+    times = {path: path.stat().st_mtime_ns for path in whole}
+    assert enhance(tmp_path / "in", "-o", out, "--model", model).returncode == 0
+    assert names(out) == [f"{number:02}.wav" for number in range(40)]
+    assert all(path.stat().st_mtime_ns == times[path] for path in whole)
+
+
+def test_processes_of_torchrun_share_the_files(model, speech, tmp_path):
+    fill(tmp_path / "in", speech)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    arguments = (tmp_path / "in", "-o", tmp_path / "out", "--model", model)
+    done = enhance(*arguments, launcher=launcher)
+    assert done.returncode == 1
+    assert names(tmp_path / "out") == list(GOOD)
+    assert done.stderr.count("Not enhanced: 5\n") == 1 and done.stderr.count("empty.wav: empty") == 1
+
+
+def test_processes_without_torchrun_share_the_files(main, model, speech, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        soundfile.write(tmp_path / "in" / f"{number}.wav", speech[: 4000 * (number + 1)], 16000)
+    seen = []
+    for rank in range(2):
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        assert main(tmp_path / "in", "-o", tmp_path / f"out{rank}", "--model", model) == 0
+        seen.append(names(tmp_path / f"out{rank}"))
+    assert all(len(part) == 2 for part in seen) and len(set(seen[0] + seen[1])) == 4
+
+
+def test_options_reach_the_model(main, model, speech, tmp_path):
+    soundfile.write(tmp_path / "a.wav", speech, 16000, "FLOAT")
+
+    def run(folder, *options):
+        assert main(tmp_path / "a.wav", "-o", tmp_path / folder, "--model", model, *options) == 0
+        return [soundfile.read(path)[0] for path in sorted((tmp_path / folder).iterdir())]
+
+    plain, seeded = run("plain"), run("seeded", "--seed", 1)
+    draws = run("draws", "--num_samples", 2, "--chunk_seconds", 1)
+    assert names(tmp_path / "draws") == ["a_1.wav", "a_2.wav"]
+    assert np.abs(seeded[0] - plain[0]).max() > 1e-4 and np.abs(draws[1] - plain[0]).max() > 1e-4
+    # In chunks as in one pass.
+    assert np.abs(draws[0] - plain[0]).max() < 1e-3 * np.abs(plain[0]).max()
+    assert np.array_equal(run("plain", "--seed", 1)[0], plain[0])  # it is there
+    assert np.array_equal(run("plain", "--seed", 1, "--overwrite")[0], seeded[0])
+
+
+def test_a_full_disk_is_listed_and_leaves_nothing_half(main, model, speech, tmp_path, capsys):
+    """The long file does not fit, the short one does."""
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "long.wav", speech, 16000)
+    soundfile.write(tmp_path / "in" / "short.wav", speech[:8000], 16000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64_000, limits[1]))
+    try:
+        assert main(tmp_path / "in", "-o", tmp_path / "out", "--model", model) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "long.wav: [Errno 27] File too large" in capsys.readouterr().err
+    assert names(tmp_path / "out") == ["short.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.wav", "-o", "out", "--model", "enhance-bose"], "no such model: 'enhance-bose'"),
+        (["a.wav", "-o", "out", "--model", "no/such/model"], "--model: no such model folder"),
+        (["a.wav", "-o", "out", "--model", "in"], "--model: in: expected an exported model"),
+        (["nowhere.wav", "-o", "out"], "nowhere.wav: no such file or folder"),
+        (["a.wav", "in/a.wav", "-o", "out"], "would both become out/a.wav"),
+        (["in", "-o", "in"], "in/a.wav would become in/a.wav, which is an input"),
+        (["in", "-o", "a.wav"], "--output: a.wav is no folder"),
+        (["in", "-o", "out", "--num_samples", "0"], "--num_samples: expected at least 1, but got 0"),
+        (["in", "-o", "out", "--chunk_seconds", "nan"], "--chunk_seconds: expected at least 0.1"),
+    ],
+)
+def test_wrong_calls_say_what_is_wrong(main, arguments, words, tmp_path, monkeypatch, capsys):
+    (tmp_path / "in").mkdir()
+    for name in ("a.wav", "in/a.wav"):
+        soundfile.write(tmp_path / name, np.zeros(100), 16000)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit:
+        main(*arguments)
+    assert exit.value.code == 2 and words in capsys.readouterr().err
+    assert names(tmp_path) == ["a.wav", "in/a.wav"]
+
+
+def test_a_folder_without_sound_is_no_success(main, model, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    assert main(tmp_path / "in", "-o", tmp_path / "out", "--model", model) == 1
+    assert "no sound file in" in capsys.readouterr().err
