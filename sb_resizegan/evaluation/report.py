@@ -180,7 +180,9 @@ def _section(run):
         for system, figures in run.variation.items()
     ]
     if run.picture:
-        parts.append(figure(run.picture, "Mean PESQ by signal-to-noise ratio, with standard errors", "narrow"))
+        parts.append(
+            figure(run.picture, "Mean PESQ by signal-to-noise ratio, with standard errors", "narrow")
+        )
     for heading, picture, sounds in run.examples:
         parts.append(f"<h2>{escape(heading)}</h2>")
         if picture:

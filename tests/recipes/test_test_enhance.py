@@ -12,8 +12,7 @@ import soundfile
 import torch
 
 from sb_resizegan.evaluation.table import EnhancementTable
-from tests.inference.stand_in import MaskGenerator
-from tests.inference.test_pretrained import YAML
+from tests.inference.small import EXPORTED, small_generator
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipes" / "test_enhance.py"
@@ -23,9 +22,8 @@ RECIPE = ROOT / "recipes" / "test_enhance.py"
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "untrained"
     folder.mkdir()
-    torch.manual_seed(0)
-    (folder / "hyperparams.yaml").write_text(YAML)
-    torch.save(MaskGenerator().state_dict(), folder / "generator.ckpt")
+    (folder / "hyperparams.yaml").write_text(EXPORTED)
+    torch.save(small_generator().state_dict(), folder / "generator.ckpt")
     return folder
 
 
