@@ -86,9 +86,9 @@ def words_table(table):
     )
 
 
-def figure(picture, caption, wide=False):
-    """A png file with its caption; a wide one can be pushed sideways on a phone."""
-    kind = ' class="wide"' if wide else ""
+def figure(picture, caption, size=""):
+    """A png file with its caption; a phone's user can push ``wide`` ones sideways, ``narrow`` ones are small."""
+    kind = f' class="{size}"' if size else ""
     image = f'<img src="{_data(picture, "image/png")}" alt="{escape(caption)}">'
     return f"<figure{kind}>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 

@@ -209,7 +209,7 @@ def _section(run):
     parts = [
         f"<section><h2>{escape(run.name)}</h2>",
         missing_files(run.missing),
-        figure(run.picture, f"{run.name}, epoch {run.epoch}: windows joined, real above generated", wide=True)
+        figure(run.picture, f"{run.name}, epoch {run.epoch}: windows joined, real above generated", "wide")
         if run.picture
         else "",
         players([(label, sound) for label, sound in sounds if sound]),

@@ -180,11 +180,13 @@ def _section(run):
         for system, figures in run.variation.items()
     ]
     if run.picture:
-        parts.append(figure(run.picture, "Mean PESQ by signal-to-noise ratio, with standard errors"))
+        parts.append(
+            figure(run.picture, "Mean PESQ by signal-to-noise ratio, with standard errors", "narrow")
+        )
     for heading, picture, sounds in run.examples:
         parts.append(f"<h2>{escape(heading)}</h2>")
         if picture:
-            parts.append(figure(picture, f"Spectrograms of {heading}", wide=True))
+            parts.append(figure(picture, f"Spectrograms of {heading}", size="wide"))
         parts.append(players(sounds))
     return "".join(
         [*parts, settings_list(run.settings), epochs_table(run.rows), log_text(run.log), "</section>"]
