@@ -19,9 +19,9 @@ from pathlib import Path
 
 import speechbrain as sb
 
-from sb_resizegan.comparison import gather
-from sb_resizegan.grid import GridError, is_finished, read_grid
-from sb_resizegan.grid_runner import train_grid
+from sb_resizegan.comparison.gathering import gather
+from sb_resizegan.comparison.grid import GridError, is_finished, read_grid
+from sb_resizegan.comparison.runner import train_grid
 from sb_resizegan.utils.hparams import parse_overrides
 
 TRAIN_RECIPE = Path(__file__).with_name("train_gan.py")

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from sb_resizegan.evaluation.report import is_enhancement_run, write_enhancement_report
-from sb_resizegan.report import runs_figure, write_report
+from sb_resizegan.report.page import runs_figure, write_report
 
 
 def main():

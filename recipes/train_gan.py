@@ -31,7 +31,7 @@ from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.export import export_generator
 from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
-from sb_resizegan.report import write_report
+from sb_resizegan.report.page import write_report
 from sb_resizegan.utils.checkpoints import CheckpointError
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError

@@ -7,9 +7,9 @@ import torch
 from matplotlib import image
 
 from sb_resizegan.dataio.audio import write_audio
-from sb_resizegan.figures import spectrogram_figure
 from sb_resizegan.metrics.summary import measure_windows
 from sb_resizegan.metrics.tables import read_measures, write_measures
+from sb_resizegan.report.figures import spectrogram_figure
 
 
 class WindowMonitor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from sb_resizegan.figures import COLOURS, DYNAMIC_RANGE_DB, joined_spectrogram, save
+from sb_resizegan.report.figures import COLOURS, DYNAMIC_RANGE_DB, joined_spectrogram, save
 
 __all__ = ["pesq_figure", "utterances_figure"]
 

@@ -9,7 +9,7 @@ from sb_resizegan.evaluation.stage import read_examples, read_variation
 from sb_resizegan.evaluation.table import EnhancementTable
 from sb_resizegan.metrics.latents import describe_variation
 from sb_resizegan.metrics.tables import noisy_column, read_measures
-from sb_resizegan.page import (
+from sb_resizegan.report.html import (
     ReportTable,
     curves,
     epochs_table,

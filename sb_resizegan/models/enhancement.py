@@ -86,7 +86,9 @@ class EnhancementGenerator(nn.Module):
             For a wrong shape.
         """
         if noisy.dim() != 2 or not noisy.shape[1]:
-            raise ValueError(f"noisy: expected shape (batch, time) with at least one sample, but got {tuple(noisy.shape)}")
+            raise ValueError(
+                f"noisy: expected shape (batch, time) with at least one sample, but got {tuple(noisy.shape)}"
+            )
         batch, time = noisy.shape
         if latent is None:
             latent = self.sample_latent(batch, time)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib import image
 
-from sb_resizegan.grid import read_grid
+from sb_resizegan.comparison.grid import read_grid
 
 ROOT = Path(__file__).parents[2]
 GRID = f"""

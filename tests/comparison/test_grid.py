@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sb_resizegan.grid import GridError, read_grid
+from sb_resizegan.comparison.grid import GridError, read_grid
 
-BASE = Path(__file__).parents[1] / "hparams" / "resize.yaml"
+BASE = Path(__file__).parents[2] / "hparams" / "resize.yaml"
 
 
 def write(folder, text):

@@ -8,7 +8,7 @@ import time
 
 from speechbrain.utils.run_opts import RunOptions
 
-from sb_resizegan.grid import epochs_done, is_finished
+from sb_resizegan.comparison.grid import epochs_done, is_finished
 
 __all__ = ["train_grid"]
 

@@ -14,12 +14,12 @@ import torch
 from matplotlib import image
 from matplotlib.image import imread
 
-from sb_resizegan.charts import line_chart
-from sb_resizegan.figures import spectrogram_figure
 from sb_resizegan.metrics.tables import read_measures, write_measures
-from sb_resizegan.report import read_run, write_report
+from sb_resizegan.report.charts import line_chart
+from sb_resizegan.report.figures import spectrogram_figure
+from sb_resizegan.report.page import read_run, write_report
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 class Page(HTMLParser):
