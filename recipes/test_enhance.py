@@ -29,9 +29,8 @@ from sb_resizegan.dataio.paired_layouts import LAYOUTS, NoPairsError, find_pair_
 from sb_resizegan.dataio.utterances import read_utterances
 from sb_resizegan.evaluation.report import write_enhancement_report
 from sb_resizegan.evaluation.stage import RESERVED, evaluate_systems
-from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
-
-SAMPLE_RATE = 16000
+from sb_resizegan.evaluation.systems import SAMPLE_RATE, as_sampler, as_system, load_system
+from sb_resizegan.inference import ModelSourceError
 
 
 def parse(argv):
@@ -81,21 +80,10 @@ def parse(argv):
             parser.error(f"--compare: expected NAME=MODEL with a name of its own, but got {words!r}")
         sources[name] = source
     try:
-        arguments.models = {name: load(source, arguments.device) for name, source in sources.items()}
+        arguments.models = {name: load_system(source, arguments.device) for name, source in sources.items()}
     except ModelSourceError as error:
         parser.error(str(error))
     return arguments
-
-
-def load(source, device):
-    """Loads a model at 16 kHz."""
-    model = GenerativeEnhancement.from_hparams(source=source, run_opts={"device": device})
-    if model.sample_rate != SAMPLE_RATE:
-        raise ModelSourceError(
-            f"{source}: expected a model for {SAMPLE_RATE} Hz, which PESQ needs, but it is for "
-            f"{model.sample_rate} Hz"
-        )
-    return model
 
 
 def find_utterances(data, layout, folder):
@@ -124,7 +112,7 @@ def main(argv=None):
         with tqdm(total=len(utterances) * len(arguments.models), unit="utterance", disable=None) as bar:
             table = evaluate_systems(
                 utterances,
-                {name: enhancer(model, arguments.seed) for name, model in arguments.models.items()},
+                {name: as_system(model, arguments.seed) for name, model in arguments.models.items()},
                 output,
                 SAMPLE_RATE,
                 arguments.device,
@@ -133,7 +121,7 @@ def main(argv=None):
                 jobs=arguments.jobs,
                 shown=arguments.shown,
                 save_audio=arguments.save_audio,
-                latents={name: sampler(model, arguments.seed) for name, model in arguments.models.items()}
+                latents={name: as_sampler(model, arguments.seed) for name, model in arguments.models.items()}
                 if arguments.num_samples
                 else None,
                 num_samples=arguments.num_samples,
@@ -155,16 +143,6 @@ def main(argv=None):
         for measure in table.measures
     )
     return 0 if complete and not left_out else 1
-
-
-def enhancer(model, seed):
-    """A function that enhances a batch, the same latents each time."""
-    return lambda noisy: model.enhance_batch(noisy, seed=seed)
-
-
-def sampler(model, seed):
-    """A function that enhances copies of an utterance, each with a latent of its own."""
-    return lambda copies: model.enhance_batch(copies[:1], seed=seed, num_samples=len(copies))[:, 0]
 
 
 if __name__ == "__main__":

@@ -35,8 +35,11 @@ from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.dataio.utterances import Utterance, read_utterances
 from sb_resizegan.evaluation.monitor import EnhancementMonitor
+from sb_resizegan.evaluation.report import write_enhancement_report
+from sb_resizegan.evaluation.stage import evaluate_systems
+from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
 from sb_resizegan.export import export_generator
-from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
+from sb_resizegan.inference import ModelSourceError
 from sb_resizegan.utils.checkpoints import CheckpointError
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError
@@ -78,7 +81,12 @@ def mixtures(hparams):
     for name, source in sources.items():
         if source is None:
             continue
-        recordings = Recordings(source, hparams["sample_rate"], cache_folder=hparams["cache_folder"])
+        recordings = Recordings(
+            source,
+            hparams["sample_rate"],
+            impulse_responses=name == "rirs",
+            cache_folder=hparams["cache_folder"],
+        )
         if hparams["valid_data"] is None:
             train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
         else:
@@ -128,6 +136,19 @@ def load_data(hparams):
         raise RunError(error) from error
 
 
+def load_test_data(hparams):
+    """The utterances to test on: those of ``test_data``, or of the paired corpus's test part, or None."""
+    if hparams["test_data"] is not None:
+        folder, root = prepared(hparams, "test_data", "test_pairs", ["test"], split="test")
+    elif hparams["data_folder"] is not None:
+        options = {"valid_fraction": hparams["valid_fraction"]}
+        folder, root = prepared(hparams, "data_folder", "pairs", [], **options)
+    else:
+        return None
+    manifest = folder / "test.json"
+    return read_utterances(manifest, root, hparams["sample_rate"]) if manifest.is_file() else None
+
+
 def from_mixtures(batch):
     """Mixtures as utterances."""
     return [
@@ -161,7 +182,7 @@ def train(hparams, run_opts):
         ],
     }
     if hparams["start_from"] is not None:
-        start = GenerativeEnhancement.from_hparams(source=hparams["start_from"])
+        start = load_system(hparams["start_from"], "cpu")
         try:
             hparams["generator"].load_state_dict(start.mods.generator.state_dict())
         except RuntimeError as error:
@@ -202,7 +223,7 @@ def train(hparams, run_opts):
     )
     hparams["checkpointer"].remove_partial()
     brain.fit(hparams["epoch_counter"], stream, as_batches(utterances, segment_samples(hparams)))
-    run_on_main(finish, args=(output_folder, hparams))
+    run_on_main(finish, args=(hparams, load_test_data(hparams) or utterances, brain.device))
 
 
 @torch.no_grad()
@@ -213,11 +234,24 @@ def enhance(brain, noisy):
     return brain.generator_average(noisy, latent)
 
 
-def finish(output_folder, hparams):
-    """Exports the best checkpoint."""
+def finish(hparams, utterances, device):
+    """Exports the best checkpoint, tests it, and writes the report."""
+    output_folder = Path(hparams["output_folder"])
     best = hparams["checkpointer"].find_checkpoint(max_key=hparams["checkpoint_key"])
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
-    export_generator(output_folder, checkpoint=best.path)
+    export_folder = export_generator(output_folder, checkpoint=best.path)
+    models = {"this model": load_system(export_folder, device)}
+    if hparams["compare_with"] is not None:
+        models = {"regression": load_system(hparams["compare_with"], device), **models}
+    evaluate_systems(
+        utterances,
+        {name: as_system(model, hparams["seed"]) for name, model in models.items()},
+        output_folder / "test",
+        hparams["sample_rate"],
+        device,
+        latents={name: as_sampler(model, hparams["seed"]) for name, model in models.items()},
+    )
+    write_enhancement_report([output_folder], output_folder / "report.html")
 
 
 def main(arguments):
@@ -240,10 +274,13 @@ def main(arguments):
 def summarise(hparams, seconds):
     """Says what was made and where."""
     folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
+    print((folder / "test" / "scores.md").read_text(encoding="utf-8"))
     print(
         f"\nTrained {epoch} epochs of {hparams['iterations_per_epoch']} generator steps; "
         f"this call took {seconds / 60:.1f} min."
     )
+    print(f"  report       {folder / 'report.html'}")
+    print(f"  scores       {folder / 'test' / 'scores.csv'}")
     print(f"  figures      {folder / 'measures.csv'}, {folder / 'train_log.txt'}")
     print(f"  TensorBoard  tensorboard --logdir {folder / 'tensorboard'}")
     print(f"  sound        {folder / 'samples'}")

@@ -4,7 +4,7 @@ import speechbrain as sb
 import torch
 
 from sb_resizegan.brains.adversarial import AdversarialBrain, unwrap
-from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples
+from sb_resizegan.nnet.level import utterance_level, valid_samples
 
 
 class EnhancementBrain(AdversarialBrain):
@@ -35,15 +35,32 @@ class EnhancementBrain(AdversarialBrain):
             latent = self.draw(
                 lambda count, random: network.sample_latent(count, noisy.shape[1], random), len(noisy)
             )
-        return generator(noisy, latent)
+        # Padding shall not change the level of an utterance.
+        valid = valid_samples(batch.lengths.to(self.device), noisy)
+        level = None if network.causal else utterance_level(noisy, valid).squeeze(1)
+        return generator(noisy, latent, level)
 
     def compute_objectives(self, predictions, batch, stage):
         """Loss of the active network; in validation, the objective."""
         noisy, clean, lengths = batch.to(self.device)
+        if stage == sb.Stage.TRAIN and self.active == "critic":
+            bound, unit = self._critic_of(noisy, lengths)
+            return self.critic_objective(bound, clean / unit, predictions.float() / unit)
+        value, figures = self.hparams.objective(predictions, clean, lengths)
+        if stage != sb.Stage.TRAIN:
+            self.valid_figures.append({"objective": value.detach(), **figures})
+            return value
+        self.note(figures)
+        if self.critic_steps:
+            bound, unit = self._critic_of(noisy, lengths)
+            adversarial = self.generator_objective(bound, predictions.float() / unit)
+            value = value + self.hparams.adversarial_weight * adversarial
+        return value
 
-        # The penalty shall treat quiet utterances like loud ones.
-        level = utterance_level(noisy, valid_samples(lengths, noisy))
-        condition = divided_by_level(noisy, level)
+    def _critic_of(self, noisy, lengths):
+        """The critic bound to noisy speech, and the unit in which it wants its candidates."""
+        unit = unwrap(self.modules.critic).distance_unit(noisy, lengths)
+        condition = noisy / unit
 
         def bound(critic):
             draw_shifts = unwrap(critic).draw_shifts
@@ -56,15 +73,4 @@ class EnhancementBrain(AdversarialBrain):
 
             return score
 
-        if stage == sb.Stage.TRAIN and self.active == "critic":
-            clean, predictions = (divided_by_level(signal, level) for signal in (clean, predictions))
-            return self.critic_objective(bound, clean, predictions)
-        value, figures = self.hparams.objective(predictions, clean, lengths)
-        if stage != sb.Stage.TRAIN:
-            self.valid_figures.append({"objective": value.detach(), **figures})
-            return value
-        self.note(figures)
-        if self.critic_steps:
-            candidates = divided_by_level(predictions, level)
-            value = value + self.hparams.adversarial_weight * self.generator_objective(bound, candidates)
-        return value
+        return bound, unit

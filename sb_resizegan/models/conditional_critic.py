@@ -150,7 +150,8 @@ class ConditionalCritic(CriticStages):
         level = utterance_level(noisy, valid)
         x = torch.stack([divided_by_level(signal, level) for signal in (candidate, noisy)], dim=1)
         x = self.features(F.pad(x, (0, max(self.min_samples - time, 0))), shifts, valid)
-        scores = self.score(x.transpose(1, 2)).squeeze(2)
+        # The mean over frames is not taken in half precision.
+        scores = self.score(x.transpose(1, 2)).squeeze(2).to(level.dtype)
         if valid is None:
             return scores.mean(dim=1)
         for factor in self.factors:

@@ -31,8 +31,8 @@ class WaveformGenerator(EnhancementGenerator):
     need not be made anew, nor what is to go be matched sample by sample. Of the three forms tried, it trained
     best, before ``c`` alone (lowest SI-SDR) and ``noisy + c`` (highest spectral loss).
 
-    The utterance is divided by its root mean square on the way in, and the output multiplied by it: the level
-    of the input is that of the output, whatever it is, and silence stays exactly silence. Time is extended by
+    The stages read the utterance over its root mean square, by which ``c`` is multiplied again: an input of
+    another level gives the same output at that level, and silence stays exactly silence. Time is extended by
     zeros to a multiple of the total factor, and cut again.
 
     Arguments

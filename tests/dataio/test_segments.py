@@ -40,6 +40,18 @@ def test_every_segment_holds_speech_at_its_level(corpus):
     assert np.mean(levels) == pytest.approx(-20, abs=1) and np.std(levels) < 4
 
 
+def test_a_moment_of_speech_may_lie_anywhere(make_recordings):
+    """A burst of 0.1 s in 8 s of silence is found anywhere in segments of 1 s, but at their edges."""
+    burst = np.concatenate([np.zeros(4 * RATE), np.tile([0.1, -0.1], 800), np.zeros(4 * RATE)])
+    recordings = make_recordings(burst.astype(np.float32))
+    centres = []
+    for row in range(300):
+        sounds = np.flatnonzero(np.abs(speech_segment(recordings, Draws(6, 0, row), RATE)[0]) > 0.01)
+        centres.append(sounds.mean() / RATE)
+    assert 0.02 < min(centres) < 0.2 and 0.8 < max(centres) < 0.98
+    assert np.mean(centres) == pytest.approx(0.5, abs=0.05) and np.std(centres) > 0.15
+
+
 def test_short_utterances_fill_the_segment_with_pauses_between(make_recordings):
     """Utterances of constant sound of 0.5 s: whole ones, and digital silence of 0.1 to 0.6 s between them."""
     utterance = np.tile([0.1, -0.1], 4000).astype(np.float32)

@@ -1,0 +1,220 @@
+"""The enhancement training by its real command line: what it leaves, what it survives, what it refuses."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from sb_resizegan.inference import GenerativeEnhancement
+from sb_resizegan.utils.hparams import hparams_keys, load_hparams
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "channels": 8,
+    "time_units": 8,
+    "band_units": 8,
+    "blocks": 1,
+    "critic_channels": "[4,8,8,8]",
+    "batch_size": 4,
+    "number_of_epochs": 2,
+    "iterations_per_epoch": 2,
+    "segment_seconds": 1.0,
+    "valid_utterances": 3,
+    "device": "cpu",
+}
+
+
+def run(yaml, folder, launcher=(sys.executable,), **options):
+    arguments = command(yaml, folder, **options)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*launcher, *arguments], capture_output=True, text=True, env=environment)
+
+
+def command(yaml, folder, **options):
+    chosen = {**SMALL, "output_folder": folder, **options}
+    words = [f"--{key}={value}" for key, value in chosen.items() if value is not None]
+    return [str(ROOT / "recipes" / "train_enhance.py"), str(ROOT / "hparams" / yaml), *words]
+
+
+def weights(folder):
+    return torch.load(folder / "export" / "generator.ckpt", weights_only=True)
+
+
+def figures(folder):
+    with (folder / "measures.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="module")
+def paired_folder(speech_files, tmp_path_factory):
+    """Six pairs as clean/ and noisy/."""
+    folder = tmp_path_factory.mktemp("pairs")
+    random_state = np.random.default_rng(0)
+    for side in ("clean", "noisy"):
+        (folder / side).mkdir()
+    for path in speech_files[20:26]:
+        clean = soundfile.read(path, dtype="float32")[0][:48000]
+        noisy = clean + 0.02 * random_state.standard_normal(len(clean)).astype(np.float32)
+        soundfile.write(folder / "clean" / path.name, clean, 16000)
+        soundfile.write(folder / "noisy" / path.name, noisy, 16000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(small_corpus, tmp_path_factory):
+    """A whole adversarial run on mixtures: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    process = run("enhance.yaml", folder, clean=small_corpus)
+    assert process.returncode == 0, process.stderr
+    return folder, process
+
+
+def test_a_run_leaves_all_that_it_promises(finished):
+    folder, process = finished
+    rows = figures(folder)
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(1 <= float(row["pesq_wb"]) <= 4.65 for row in rows)
+    assert (folder / "train_log.txt").read_text().count("epoch: ") == 2
+    events = EventAccumulator(str(folder / "tensorboard")).Reload()
+    assert {"wasserstein/train", "penalty/train", "pesq/train", "pesq_wb/valid"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert events.Tags()["images"] == ["spectrograms"]
+    assert len(list(folder.glob("samples/*/epoch_0002.wav"))) == 3
+    for path in (word for word in process.stdout[process.stdout.index("Trained ") :].split() if "/" in word):
+        assert Path(path.strip('",)').removeprefix('GenerativeEnhancement.from_hparams(source="')).exists(), (
+            path
+        )
+
+
+def test_the_exported_model_is_the_best_average(finished):
+    folder, _ = finished
+    model = GenerativeEnhancement.from_hparams(source=str(folder / "export"))
+    noisy = torch.randn(2, 5000)
+    assert model.enhance_batch(noisy).shape == (2, 5000)
+    best = max(figures(folder), key=lambda row: float(row["pesq_wb"]))["epoch"]
+    saved = {
+        path: yaml_value(path / "CKPT.yaml", "epoch")
+        for path in (folder / "save").glob("CKPT*")
+        if path.is_dir()
+    }
+    (checkpoint,) = [path for path, epoch in saved.items() if float(epoch) == float(best)]
+    average = torch.load(checkpoint / "generator_average.ckpt", weights_only=True)
+    for name, value in weights(folder).items():
+        assert torch.equal(value, average[f"module.{name}"]), name
+
+
+def yaml_value(path, key):
+    (line,) = [line for line in path.read_text().splitlines() if line.startswith(f"{key}:")]
+    return line.split(":")[1]
+
+
+def test_killed_it_goes_on_to_the_same_weights(finished, small_corpus, tmp_path):
+    folder = tmp_path / "killed"
+    options = {"clean": small_corpus, "ckpt_interval_minutes": 0, "ckpt_interval_steps": 1}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, *command("enhance.yaml", folder, **options)]
+    process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(folder.glob("save/CKPT*")):
+        time.sleep(0.02)
+    time.sleep(random.Random(3).uniform(0, 0.5))
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    final = run("enhance.yaml", folder, **options)
+    assert final.returncode == 0, final.stderr
+    for name, value in weights(finished[0]).items():
+        assert torch.equal(value, weights(folder)[name]), name
+
+
+def test_more_epochs_go_on_after_the_end(small_corpus, tmp_path):
+    folder = tmp_path / "run"
+    for epochs in (1, 2):
+        process = run("enhance_regression.yaml", folder, clean=small_corpus, number_of_epochs=epochs)
+        assert process.returncode == 0, process.stderr
+        assert len(figures(folder)) == epochs
+    assert "wasserstein" not in (folder / "train_log.txt").read_text()
+
+
+@pytest.mark.parametrize("yaml", ["enhance_wave.yaml", "enhance_causal.yaml"])
+def test_variants_train_on_paired_folders(yaml, paired_folder, tmp_path):
+    folder = tmp_path / "run"
+    options = {"data_folder": paired_folder, "number_of_epochs": 1}
+    if yaml == "enhance_wave.yaml":
+        options.update(channels="[4,4,4,8,8,8]", time_units=None, band_units=None, blocks=None)
+    process = run(yaml, folder, **options)
+    assert process.returncode == 0, process.stderr
+    assert len(figures(folder)) == 1
+    model = GenerativeEnhancement.from_hparams(source=str(folder / "export"))
+    assert model.mods.generator.causal == (yaml == "enhance_causal.yaml")
+
+
+def test_it_starts_from_an_exported_model(finished, small_corpus, tmp_path):
+    start, folder = finished[0] / "export", tmp_path / "run"
+    options = {"clean": small_corpus, "start_from": start, "number_of_epochs": 1, "learning_rate": 0.0}
+    process = run("enhance_regression.yaml", folder, **options, final_learning_rate=0.0)
+    assert process.returncode == 0, process.stderr
+    for name, value in weights(finished[0]).items():
+        torch.testing.assert_close(weights(folder)[name], value)
+
+
+def test_two_processes_train_together(small_corpus, tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    process = run("enhance.yaml", tmp_path / "two", launcher, clean=small_corpus, number_of_epochs=1)
+    assert process.returncode == 0, process.stderr
+    assert len(figures(tmp_path / "two")) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data_folder": "/tmp", "clean": "/tmp"}, "data_folder: expected either a paired corpus or"),
+        ({"noise": "/tmp"}, "clean: expected speech to mix with"),
+        ({"clean": "/nowhere"}, "/nowhere"),
+        ({"data_folder": "/nowhere"}, "/nowhere"),
+        ({"upsampling": "cubic"}, "transpose"),
+        ({"critic_steps": -1}, "critic_steps: expected an integer of at least 0"),
+        ({"sample_rate": 8000}, "sample_rate: expected 16000"),
+        ({"segment_seconds": 0.1}, "segment_seconds: expected at least 0.5"),
+        ({"snr_db": "[20, -5]"}, "snr_db"),
+        ({"pesq_wieght": 1}, "did you mean 'pesq_weight'"),
+        ({"start_from": "/nowhere"}, "/nowhere"),
+        ({"precision": "fp16"}, "expected a GPU"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_line(options, message, tmp_path, small_corpus):
+    if not {"clean", "data_folder", "noise"} & options.keys():
+        options = {**options, "clean": small_corpus}
+    process = run("enhance.yaml", tmp_path / "run", **options)
+    assert process.returncode != 0
+    assert message in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_every_key_of_the_yaml_is_used():
+    yaml = ROOT / "hparams" / "enhance.yaml"
+    text = yaml.read_text()
+    recipe = (ROOT / "recipes" / "train_enhance.py").read_text()
+    brain = "".join(path.read_text() for path in (ROOT / "sb_resizegan" / "brains").glob("*.py"))
+    run_options = ("ckpt_interval_minutes", "max_grad_norm", "nonfinite_patience")
+    for key in hparams_keys(yaml):
+        used = f'"{key}"' in recipe + brain or f"hparams.{key}" in brain or f"!ref <{key}>" in text
+        assert used or key in run_options or key in ("time_factors",), key
+
+
+def test_sizes_are_what_the_yamls_say(tmp_path):
+    def parameters(name):
+        hparams, _ = load_hparams(ROOT / "hparams" / name, {"output_folder": str(tmp_path)})
+        return sum(parameter.numel() for parameter in hparams["generator"].parameters())
+
+    assert parameters("enhance_small.yaml") <= 60_000
+    assert parameters("enhance.yaml") <= 300_000
