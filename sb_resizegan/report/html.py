@@ -87,7 +87,7 @@ def words_table(table):
 
 
 def figure(picture, caption, size=""):
-    """A png file with its caption; a phone's user can push ``wide`` ones sideways, ``narrow`` ones are small."""
+    """A png file with its caption; ``wide`` ones can be pushed sideways on a phone, ``narrow`` ones not."""
     kind = f' class="{size}"' if size else ""
     image = f'<img src="{_data(picture, "image/png")}" alt="{escape(caption)}">'
     return f"<figure{kind}>{image}<figcaption>{escape(caption)}</figcaption></figure>"
