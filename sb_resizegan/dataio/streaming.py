@@ -146,7 +146,7 @@ class Spool:
         self.channels = channels
         self.frames = 0
         self.peak = 0.0
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by __exit__)
 
     def __enter__(self):
         return self
@@ -169,8 +169,8 @@ class Spool:
     def save(self, path, sample_rate, format, subtype):
         """Writes all of them as a sound file; nobody ever sees half of it.
 
-        A peak above full scale would be clipped. Where samples are no floating-point numbers, the whole file is
-        then reduced to full scale.
+        A peak above full scale would be clipped. Where samples are no floating-point numbers, the whole file
+        is then reduced to full scale.
 
         Arguments
         ---------
@@ -189,8 +189,8 @@ class Spool:
         Raises
         ------
         OSError
-            If the file cannot be written in full, on a full disk for instance, or if the format can't hold such
-            a signal. A file that was there before stays as it was.
+            If the file cannot be written in full, on a full disk for instance, or if the format can't hold
+            such a signal. A file that was there before stays as it was.
         """
         gain = 1.0 if subtype in FLOATING_SUBTYPES else 1.0 / max(1.0, self.peak)
         if format == "WAV" and SAMPLE_BYTES[subtype] * self.frames * self.channels > LARGEST_WAV:

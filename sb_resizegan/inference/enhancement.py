@@ -28,8 +28,8 @@ LATENT_FRAMES = 1024
 class SeededLatents:
     """Latents of an utterance without end, any stretch of which can be had for itself.
 
-    They depend on the seed and on the time since the utterance's beginning, and on nothing else: a file has the
-    same in one pass and in chunks, alone and in a batch.
+    They depend on the seed and on the time since the utterance's beginning, and on nothing else: a file has
+    the same in one pass and in chunks, alone and in a batch.
 
     Arguments
     ---------
@@ -55,7 +55,7 @@ class SeededLatents:
         self._parts = (seed, "enhance", draw)
 
     def frames(self, first, count):
-        """``count`` frames from frame ``first`` on, ``(1, latent_dim, count)``; None for a deterministic model."""
+        """``count`` frames from frame ``first`` on, ``(1, latent_dim, count)``; None if ``latent_dim`` is 0."""
         if not self._generator.latent_dim:
             return None
         pieces = range(first // LATENT_FRAMES, (first + count - 1) // LATENT_FRAMES + 1)
@@ -73,19 +73,24 @@ class GenerativeEnhancement(CheckedPretrained):
     """Enhances noisy speech with a trained generator.
 
     The generator's part of the bargain: ``generator(noisy, latent, level)`` enhances ``(batch, time)`` with
-    latents ``(batch, latent_dim, latent_frames(time))``. ``level`` ``(batch,)`` is the root mean square of the
-    whole utterances that ``noisy`` is a part of; None, as always for a causal one, leaves it to the generator.
-    Nothing else in it depends on the whole of an utterance, and a delay by ``latent_hop`` samples delays its
-    output and changes nothing else.
+    latents ``(batch, latent_dim, latent_frames(time))``. ``level`` ``(batch,)`` is the root mean square of
+    the whole utterances that ``noisy`` is a part of; None, as always for a causal one, leaves it to the
+    generator. Nothing else in it depends on the whole of an utterance, and a delay by ``latent_hop`` samples
+    delays its output and changes nothing else.
 
     Silence stays silence: an utterance, or a channel of a file, that is zero throughout gives zeros.
 
     Example
     -------
-    >>> model = GenerativeEnhancement.from_hparams(source="enhance-base")  # doctest: +SKIP
-    >>> model.enhance_batch(torch.randn(2, 16000)).shape  # doctest: +SKIP
+    >>> from sb_resizegan.models.spectral_generator import SpectralGenerator
+    >>> generator = SpectralGenerator(channels=8, time_units=16, band_units=8, blocks=1)
+    >>> model = GenerativeEnhancement({"generator": generator}, {"sample_rate": 16000})
+    >>> model.enhance_batch(torch.randn(2, 16000)).shape
     torch.Size([2, 16000])
-    >>> model.enhance_file("noisy.wav", "enhanced.wav")  # doctest: +SKIP
+    >>> noisy, enhanced = getfixture("tmp_path") / "noisy.wav", getfixture("tmp_path") / "enhanced.wav"
+    >>> soundfile.write(noisy, 0.1 * np.random.randn(44100, 2), 44100)
+    >>> soundfile.read(model.enhance_file(noisy, enhanced))[0].shape
+    (44100, 2)
     """
 
     TASK = "enhancement"
@@ -97,7 +102,8 @@ class GenerativeEnhancement(CheckedPretrained):
         missing = [name for name in INTERFACE if not hasattr(self.mods.generator, name)]
         if missing:
             raise ModelSourceError(
-                f"{type(self.mods.generator).__name__} is no generator of enhanced speech: it has no {missing}"
+                f"{type(self.mods.generator).__name__} is no generator of enhanced speech: "
+                f"it has no {missing}"
             )
 
     @property
@@ -109,9 +115,9 @@ class GenerativeEnhancement(CheckedPretrained):
     def enhance_batch(self, noisy, lengths=None, seed=0, num_samples=None):
         """Enhances utterances, each in one pass.
 
-        Utterances of one length are computed together and those of different lengths apart, so that an utterance
-        gives the same alone, in a batch and with padding, to rounding. For recordings of many minutes,
-        :meth:`enhance_file` needs less memory.
+        Utterances of one length are computed together and those of different lengths apart, so that an
+        utterance gives the same alone, in a batch and with padding, to rounding. For recordings of many
+        minutes, :meth:`enhance_file` needs less memory.
 
         Arguments
         ---------
@@ -134,12 +140,6 @@ class GenerativeEnhancement(CheckedPretrained):
         ------
         ValueError
             For a wrong shape or type, lengths out of range, NaN or Inf, or ``num_samples`` below 1.
-
-        Example
-        -------
-        >>> model = GenerativeEnhancement.from_hparams(source="enhance-base")  # doctest: +SKIP
-        >>> model.enhance_batch(torch.randn(2, 16000), num_samples=3).shape  # doctest: +SKIP
-        torch.Size([3, 2, 16000])
         """
         frames = self._check_batch(noisy, lengths)
         seed = _seed(seed)
@@ -177,9 +177,10 @@ class GenerativeEnhancement(CheckedPretrained):
         itself, with the same latent.
 
         The output has the input's rate, length and channels, and, under the same ending, its format
-        (:func:`~sb_resizegan.dataio.streaming.choose_format`). Nothing is left above half the model's rate: the
-        model cannot hear what lies there, and passing it on would pass on its noise. Where the result would
-        exceed full scale in a format of integers, the whole file is reduced, and a warning says by how much.
+        (:func:`~sb_resizegan.dataio.streaming.choose_format`). Nothing is left above half the model's rate:
+        the model cannot hear what lies there, and passing it on would pass on its noise. Where the result
+        would exceed full scale in a format of integers, the whole file is reduced, and a warning says by how
+        much.
 
         Arguments
         ---------

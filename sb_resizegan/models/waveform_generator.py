@@ -138,7 +138,7 @@ class WaveformGenerator(nn.Module):
         latent : torch.Tensor, optional
             ``(batch, latent_dim, latent_frames(time))``; drawn from PyTorch's default generator otherwise.
         level : torch.Tensor, optional
-            ``(batch, 1)``: root mean square of the utterances, where ``noisy`` is a part of them or holds
+            ``(batch,)``: root mean square of the utterances, where ``noisy`` is a part of them or holds
             padding.
 
         Returns
@@ -163,8 +163,10 @@ class WaveformGenerator(nn.Module):
             raise ValueError(f"latent: expected shape {wanted}, but got {tuple(latent.shape)}")
         if level is None:
             level = utterance_level(noisy)
-        elif level.shape != (batch, 1):
-            raise ValueError(f"level: expected shape ({batch}, 1), but got {tuple(level.shape)}")
+        elif level.shape == (batch,):
+            level = level.unsqueeze(1)
+        else:
+            raise ValueError(f"level: expected shape ({batch},), but got {tuple(level.shape)}")
         x = F.pad(divided_by_level(noisy, level), (0, -time % self.latent_hop)).unsqueeze(1)
         skips = []
         for stage in self.encoder:

@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, room):
     with Spool(tmp_path, 1) as spool:
         try:
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
-            with pytest.raises(OSError, match=r"too large|could not be written"):  # noqa: PT012
+            with pytest.raises(OSError, match=r"too large|could not be written"):
                 spool.append(np.zeros((1200, 1), dtype=np.float32))
                 spool.save(path, 16000, "WAV", "DOUBLE")
         finally:
