@@ -5,12 +5,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks
-from sb_resizegan.dataio.streaming import Spool, choose_format, resampled_blocks
+from sb_resizegan.dataio.streaming import Spool, StreamedFile, choose_format, resampled_blocks
 from sb_resizegan.inference.chunks import process_in_chunks
 from sb_resizegan.inference.interfaces import CheckedPretrained
 from sb_resizegan.inference.pretrained import ModelSourceError
@@ -19,8 +17,6 @@ from sb_resizegan.utils.random import derive_seed
 logger = get_logger(__name__)
 
 INTERFACE = ("latent_dim", "latent_hop", "latent_frames", "sample_latent", "causal")
-RATES = (1000, 400_000)  # Hz; beyond them a header is damaged
-BLOCK_SAMPLES = 1 << 18  # read at a time, of all channels
 FADE_SECONDS = 0.1
 LATENT_FRAMES = 1024
 
@@ -55,7 +51,7 @@ class SeededLatents:
         self._parts = (seed, "enhance", draw)
 
     def frames(self, first, count):
-        """``count`` frames from frame ``first`` on, ``(1, latent_dim, count)``; None if ``latent_dim`` is 0."""
+        """``count`` frames from frame ``first`` on, ``(1, latent_dim, count)``; None without any."""
         if not self._generator.latent_dim:
             return None
         pieces = range(first // LATENT_FRAMES, (first + count - 1) // LATENT_FRAMES + 1)
@@ -87,6 +83,7 @@ class GenerativeEnhancement(CheckedPretrained):
     >>> model = GenerativeEnhancement({"generator": generator}, {"sample_rate": 16000})
     >>> model.enhance_batch(torch.randn(2, 16000)).shape
     torch.Size([2, 16000])
+    >>> import soundfile
     >>> noisy, enhanced = getfixture("tmp_path") / "noisy.wav", getfixture("tmp_path") / "enhanced.wav"
     >>> soundfile.write(noisy, 0.1 * np.random.randn(44100, 2), 44100)
     >>> soundfile.read(model.enhance_file(noisy, enhanced))[0].shape
@@ -220,7 +217,7 @@ class GenerativeEnhancement(CheckedPretrained):
         for path in outputs:
             if path.exists() and os.path.exists(input_path) and os.path.samefile(path, input_path):
                 raise ValueError(f"{path}: expected an output other than the input")
-        source = _Source(input_path, self.sample_rate)
+        source = StreamedFile(input_path, self.sample_rate)
         formats = [choose_format(source.header, path) for path in outputs]
         seed = _seed(seed)
         for draw, (path, form) in enumerate(zip(outputs, formats, strict=True)):
@@ -262,7 +259,7 @@ class GenerativeEnhancement(CheckedPretrained):
 
         fade = round(FADE_SECONDS * self.sample_rate)
         yield from process_in_chunks(
-            source.blocks(), source.model_frames, enhance, max(chunk, hop, fade), context, fade, hop
+            source.blocks(), source.resampled_frames, enhance, max(chunk, hop, fade), context, fade, hop
         )
 
     def _run(self, noisy, latents, first_frame=0, level=None):
@@ -297,28 +294,6 @@ class GenerativeEnhancement(CheckedPretrained):
                 f"but got {chunk_seconds} and {context_seconds}"
             )
         return round(chunk_seconds * self.sample_rate), round(context_seconds * self.sample_rate)
-
-
-class _Source:
-    """A sound file at the model's rate, with the level of each channel."""
-
-    def __init__(self, path, model_rate):
-        self.path, self.model_rate = path, model_rate
-        next(audio_blocks(path, 1))  # says what is wrong with a file that is no sound file
-        self.header = soundfile.info(os.fsencode(path))
-        self.rate, self.frames = self.header.samplerate, self.header.frames
-        if not RATES[0] <= self.rate <= RATES[1]:
-            raise UnusableAudioError("corrupt", path, f"a sampling rate of {self.rate} Hz")
-        self.model_frames, energy = 0, 0.0
-        for block in self.blocks():
-            self.model_frames += len(block)
-            energy = energy + np.square(block, dtype=np.float64).sum(axis=0)
-        self.levels = np.sqrt(energy / self.model_frames).tolist()
-
-    def blocks(self):
-        """Samples ``(time, channels)`` at the model's rate."""
-        read = audio_blocks(self.path, max(1, BLOCK_SAMPLES // self.header.channels))
-        return resampled_blocks((block for block, _ in read), self.rate, self.model_rate)
 
 
 def sample_paths(path, num_samples):
