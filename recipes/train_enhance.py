@@ -78,7 +78,12 @@ def mixtures(hparams):
     for name, source in sources.items():
         if source is None:
             continue
-        recordings = Recordings(source, hparams["sample_rate"], cache_folder=hparams["cache_folder"])
+        recordings = Recordings(
+            source,
+            hparams["sample_rate"],
+            impulse_responses=name == "rirs",
+            cache_folder=hparams["cache_folder"],
+        )
         if hparams["valid_data"] is None:
             train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
         else:
@@ -88,11 +93,14 @@ def mixtures(hparams):
     return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
 
 
-def prepared(hparams, key, name, **options):
+def prepared(hparams, key, name, parts, **options):
     """Manifests of a paired corpus: their folder, and where the corpus lies."""
     folder = Path(hparams["save_folder"]) / name
     options = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"], **options}
     report = run_on_main(prepare_pairs, args=(hparams[key], folder), kwargs=options)
+    for part in parts:
+        if part not in report:
+            raise RunError(f"{key}: expected pairs for {parts}, but {hparams[key]} has none for {part!r}")
     return folder, report["data_root"]
 
 
@@ -102,21 +110,26 @@ def load_data(hparams):
         if hparams["data_folder"] is None:
             train, valid = mixtures(hparams)
         else:
-            folder, root = prepared(hparams, "data_folder", "pairs", valid_fraction=hparams["valid_fraction"])
-            memory = hparams["max_memory_gb"]
+            folder, root = prepared(
+                hparams,
+                "data_folder",
+                "pairs",
+                ["train"] if hparams["valid_data"] else ["train", "valid"],
+                valid_fraction=hparams["valid_fraction"],
+            )
             train = PairedSegments(
                 folder / "train.json",
                 segment_samples(hparams),
                 hparams["sample_rate"],
                 root,
-                max_memory_gb=memory,
+                hparams["max_memory_gb"],
             )
         if hparams["valid_data"] is not None:
-            folder, root = prepared(hparams, "valid_data", "valid_pairs", split="valid")
+            folder, root = prepared(hparams, "valid_data", "valid_pairs", ["valid"], split="valid")
         elif hparams["data_folder"] is None:
             return train, from_mixtures(valid.fixed(hparams["valid_utterances"], hparams["seed"]))
         return train, read_utterances(folder / "valid.json", root, hparams["sample_rate"])
-    except (ValueError, FileNotFoundError) as error:  # nothing usable, or a setting out of range
+    except (ValueError, OSError) as error:  # nothing usable, a setting out of range, a full disk
         raise RunError(error) from error
 
 

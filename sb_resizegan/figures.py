@@ -260,7 +260,7 @@ def measures_figure(tables, path, columns, title=None):
     return save(figure, path)
 
 
-def save(figure, path):
+def save(figure, path, dpi=130):
     """Writes a figure; a file that was there before is replaced in one step.
 
     Arguments
@@ -269,6 +269,8 @@ def save(figure, path):
         The figure.
     path : str or Path
         Its ending chooses the format. The folder is made if need be.
+    dpi : int
+        Pixels per inch.
 
     Returns
     -------
@@ -282,7 +284,7 @@ def save(figure, path):
             f"{path}: expected a picture's ending, one of {sorted(supported)}, but got {path.suffix!r}"
         )
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=130)
+        figure.savefig(temporary, dpi=dpi)
     return path
 
 

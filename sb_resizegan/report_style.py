@@ -29,7 +29,9 @@ section, main > figure {
   background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1rem;
   margin: 0 0 1rem;
 }
+section section { border: 0; padding: 0; }
 figure { margin: 0 0 1rem; }
+.narrow { max-width: 640px; }
 img { display: block; width: 100%; height: auto; border-radius: 6px; background: #fff; }
 figcaption, small, .missing, dt { color: var(--soft); font-size: .875rem; }
 small { display: block; font-weight: normal; }

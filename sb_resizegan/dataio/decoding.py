@@ -201,7 +201,9 @@ def _decode(path, options):
     if len(waveform) < options.min_seconds * rate:
         return "too short"
     with np.errstate(over="ignore", invalid="ignore"):
-        waveform = waveform - waveform.mean(dtype=np.float64).astype(np.float32)
+        if not options.impulse_responses:
+            # An impulse response has a mean by right: it is the room's gain at 0 Hz.
+            waveform = waveform - waveform.mean(dtype=np.float64).astype(np.float32)
         waveform = resample(waveform, rate, options.sample_rate)
     peak = np.abs(waveform).max()
     if not np.isfinite(peak):

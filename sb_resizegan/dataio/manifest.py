@@ -1,7 +1,6 @@
 """From any folder of speech to SpeechBrain manifests, with an account of what could not be used."""
 
 import hashlib
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

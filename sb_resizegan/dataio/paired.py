@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
+from sb_resizegan.dataio.draws import check_count
 from sb_resizegan.dataio.files import file_lock, write_json
 from sb_resizegan.dataio.manifest import split_names
 from sb_resizegan.dataio.manifest_files import read_report, stamp_files
@@ -112,8 +113,7 @@ def prepare_pairs(
         raise ValueError(f"valid_fraction: expected a number above 0 and below 1, but got {valid_fraction!r}")
     if not min_seconds >= 0:
         raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
-    if not (sample_rate > 0 and sample_rate == int(sample_rate)):
-        raise ValueError(f"sample_rate: expected a whole number above 0 Hz, but got {sample_rate!r}")
+    check_count("sample_rate", sample_rate)
     data_folder, save_folder = Path(data_folder).absolute(), Path(save_folder).absolute()
     if data_folder.resolve() == save_folder.resolve():
         raise ValueError(f"save_folder: expected another folder than data_folder, but both are {data_folder}")
@@ -261,9 +261,10 @@ def _entry(pair, result, data_root, save_folder):
 
 
 def _manifest_path(path, data_root, save_folder):
-    for key, folder in (("save_root", save_folder), ("data_root", data_root)):
-        if path.is_relative_to(folder):
-            return f"{{{key}}}/" + _escaped(path.relative_to(folder).as_posix())
+    if path.is_relative_to(save_folder / COPIES_FOLDER):
+        return "{save_root}/" + _escaped(path.relative_to(save_folder).as_posix())
+    if path.is_relative_to(data_root):
+        return "{data_root}/" + _escaped(path.relative_to(data_root).as_posix())
     return _escaped(str(path))
 
 

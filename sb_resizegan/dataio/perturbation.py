@@ -133,13 +133,14 @@ def gain_contour(draws, samples, sample_rate):
     (800,)
     """
     changes = 1 + draws.below(GAIN_CHANGES)
-    times = sorted(draws.below(samples) for _ in range(changes))
-    gains = [10 ** (draws.between(-LARGEST_CHANGE_DB, 0) / 20) for _ in range(changes + 1)]
+    times = np.sort([draws.below(samples) for _ in range(changes)])
+    gains = np.array([10 ** (draws.between(-LARGEST_CHANGE_DB, 0) / 20) for _ in range(changes + 1)])
     ramp = RAMP_SECONDS * sample_rate
-    knots = [place for time in times for place in (time, time + ramp)]
-    heights = [gains[(number + 1) // 2] for number in range(2 * changes)]
-    order = np.argsort(knots, kind="stable")
-    return np.interp(np.arange(samples), np.take(knots, order), np.take(heights, order)).astype(np.float32)
+    # Ramps may overlap: their sum still bends at their ends alone.
+    knots = np.sort(np.concatenate([times, times + ramp]))
+    done = np.clip((knots[:, None] - times) / ramp, 0, 1)
+    heights = gains[0] + done @ np.diff(gains)
+    return np.interp(np.arange(samples), knots, heights).astype(np.float32)
 
 
 def room_responses(response, sample_rate, size):

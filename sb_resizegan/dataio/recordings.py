@@ -7,10 +7,10 @@ from numbers import Real
 import numpy as np
 from speechbrain.utils.logger import get_logger
 
+from sb_resizegan.dataio.decoding import DecodingOptions, NoRecordingsError, load_or_build, map_samples
 from sb_resizegan.dataio.draws import check_count
 from sb_resizegan.dataio.files import user_cache_folder
 from sb_resizegan.dataio.manifest import split_names
-from sb_resizegan.dataio.decoding import DecodingOptions, NoRecordingsError, load_or_build, map_samples
 from sb_resizegan.dataio.sources import find_recordings
 
 __all__ = ["NoRecordingsError", "Recordings"]
@@ -40,8 +40,8 @@ class Recordings:
     min_seconds : float
         Shorter files are left out.
     impulse_responses : bool
-        The files are impulse responses of rooms: of several channels, the first counts instead of their
-        mean, and only one without any sound is silent, whatever its level.
+        The files are impulse responses of rooms: of several channels, the first counts instead of the
+        channels' mean, the samples keep their mean, and only one without any sound is silent.
     cache_folder : str or Path, optional
         Where the file goes, in a folder ``recordings``: see ``user_cache_folder`` for the default.
 
@@ -74,11 +74,11 @@ class Recordings:
         if not (isinstance(min_seconds, Real) and min_seconds >= 0):
             raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
         self.sample_rate = sample_rate
-        cache_folder = user_cache_folder(cache_folder)
-        files = find_recordings(sources, except_folder=cache_folder)
+        folder = user_cache_folder(cache_folder) / "recordings"
+        files = find_recordings(sources, except_folder=folder)
         self._sources = _describe(sources)
         options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
-        self._path, index = load_or_build(files, cache_folder / "recordings", self._sources, options)
+        self._path, index = load_or_build(files, folder, self._sources, options)
         self.skipped = json.loads(str(index["skipped"]))
         self._audio = map_samples(self._path)
         self._index = {key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")}

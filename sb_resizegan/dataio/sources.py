@@ -43,7 +43,7 @@ def find_recordings(sources, except_folder=None):
     FileNotFoundError
         If a source is none of these.
     ValueError
-        If there is no source, a csv list has no column ``path``, or a language is unknown.
+        If there is no source, a csv list isn't one or has no column ``path``, or a language is unknown.
 
     Example
     -------
@@ -52,10 +52,10 @@ def find_recordings(sources, except_folder=None):
     >>> [file.name for file in find_recordings(folder / "list.csv")]
     ['a/1.wav', 'b/1.wav']
     """
-    if isinstance(sources, str | os.PathLike):
-        sources = [sources]
     if not sources:
         raise ValueError(f"sources: expected at least one, but got {sources!r}")
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
     files = {}
     for source in sources:
         for file in sorted(_files_of(source, except_folder), key=lambda file: (file.path.parent, file.path)):
@@ -81,9 +81,12 @@ def _files_of(source, except_folder):
 
 
 def _names_in_list(path):
-    with open(path, newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
-        columns = rows.fieldnames or []
-        if "path" not in columns:
-            raise ValueError(f"{path}: expected a column 'path', but its columns are {', '.join(columns)!r}")
-        return [row["path"] for row in rows if row["path"]]
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            rows = csv.DictReader(stream)
+            columns, names = rows.fieldnames or [], [row.get("path") for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a csv file in UTF-8: {error}") from error
+    if "path" not in columns:
+        raise ValueError(f"{path}: expected a column 'path', but its columns are {', '.join(columns)!r}")
+    return [name for name in names if name]

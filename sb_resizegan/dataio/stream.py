@@ -11,7 +11,7 @@ __all__ = ["WindowStream"]
 
 @register_checkpoint_hooks
 class WindowStream(DataLoader):
-    """Hands out the batches 0, 1, 2, … of ``SpeechWindows``, an epoch's worth per iteration.
+    """Hands out the batches 0, 1, 2, … of a source of numbered batches, an epoch's worth per iteration.
 
     A ``torch.utils.data.DataLoader``, so that ``Brain.fit`` takes it as it is, and a SpeechBrain recoverable:
 
@@ -27,10 +27,11 @@ class WindowStream(DataLoader):
 
     Arguments
     ---------
-    windows : SpeechWindows
-        The source.
+    windows : SpeechWindows, NoisyMixtures, …
+        The source: anything with ``batch(n, batch_size, seed, rank, world_size)`` whose result depends on
+        nothing else and is a tensor or a named tuple of tensors.
     batch_size : int
-        Windows per batch for this process.
+        Windows (mixtures, …) per batch for this process.
     batches_per_epoch : int
         Batches per iteration over the stream.
     seed : int
@@ -40,7 +41,8 @@ class WindowStream(DataLoader):
         all processes are the same, so the checkpoint that the first one writes serves all.
     num_workers : int
         Processes that prepare batches, started for each epoch and gone after it. With 0, the main process
-        does it; that takes well under a millisecond for speech in memory and is the faster way.
+        does it; that takes well under a millisecond for windows of speech in memory and is the faster way
+        there. Mixing takes tens of milliseconds: a worker does it beside the training.
     pin_memory : bool
         As in ``DataLoader``.
 

@@ -11,6 +11,7 @@ __all__ = ["COLOURS", "babble_noise", "coloured_noise", "random_colour"]
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
 STEEPEST, FLATTEST = 2.5, -1.0
 LOWEST_HZ = 20.0
+SMALLEST_TRANSFORM = 4096
 VOICES = (3, 8)
 VOICE_STEP_DB = 6.0
 
@@ -43,7 +44,7 @@ def coloured_noise(draws, samples, sample_rate, exponent):
     >>> coloured_noise(Draws(seed=1, n=0), 800, 16000, exponent=1.0).shape
     (800,)
     """
-    size = next_fast_len(samples, real=True)
+    size = next_fast_len(max(samples, SMALLEST_TRANSFORM), real=True)
     bins = size // 2 + 1
     spectrum = (2 * draws.uniform(2 * bins) - 1).astype(np.float32).view(np.complex64)
     frequency = np.arange(bins) * (sample_rate / size)

@@ -44,10 +44,8 @@ def read_utterances(manifest_json, data_root=None, sample_rate=16000):
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If there is no such manifest, or it is none of pairs.
-    UnusableAudioError
-        If a file can't be read, or differs in length from its partner.
+    FileNotFoundError, ValueError, UnusableAudioError
+        As :func:`~sb_resizegan.dataio.paired_utterances.read_pair_manifest` and ``read_pair``.
 
     Example
     -------
@@ -57,14 +55,13 @@ def read_utterances(manifest_json, data_root=None, sample_rate=16000):
     >>> pair = {"clean": "{data_root}/a.wav", "noisy": "{data_root}/a.wav", "length": 0.5, "snr_db": 5}
     >>> _ = (folder / "test.json").write_text(json.dumps({"a": pair}))
     >>> [(u.name, u.noisy.shape, u.snr_db) for u in read_utterances(folder / "test.json", folder)]
-    [('a', (8000,), 5.0)]
+    [('a', (8000,), 5)]
     """
-    utterances = []
-    for name, entry in sorted(read_pair_manifest(manifest_json, data_root).items()):
-        noisy, clean = read_pair(entry, sample_rate)
-        snr_db = entry.get("snr_db")
-        utterances.append(Utterance(name, noisy, clean, None if snr_db is None else float(snr_db)))
-    return utterances
+    entries = read_pair_manifest(manifest_json, data_root)
+    return [
+        Utterance(name, *read_pair(entry, sample_rate), entry.get("snr_db"))
+        for name, entry in sorted(entries.items())
+    ]
 
 
 def measured_snr_db(noisy, clean):

@@ -77,7 +77,7 @@ def utterances_figure(rows, path, sample_rate=16000, title=None):
         axes.tick_params(labelsize=7)
     if title:
         figure.suptitle(title, fontsize=11)
-    return save(figure, path)
+    return save(figure, path, dpi=90)  # there is one for each epoch of a training
 
 
 def pesq_figure(table, path):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sb_resizegan.dataio.utterances import measured_snr_db
+from sb_resizegan.evaluation.buckets import snr_buckets
 from sb_resizegan.metrics.enhancement import LABELS
 from sb_resizegan.metrics.tables import write_measures
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["EnhancementTable", "TableRow", "snr_buckets"]
+__all__ = ["EnhancementTable", "TableRow"]
 
 SHORT = {
     "pesq_wb": "PESQ",
@@ -24,8 +25,6 @@ SHORT = {
     "dnsmos_ovrl": "DNSMOS OVRL",
 }
 PLACES = {"stoi": 3, "estoi": 3, "si_sdr_db": 1}
-MOST_NOMINAL = 8
-BIN_DB = 5
 
 
 class TableRow(NamedTuple):
@@ -333,46 +332,6 @@ class EnhancementTable:
                     }
                 )
         return [folder / "scores.md", write_measures(rows, folder / "scores.csv")]
-
-
-def snr_buckets(snr_db):
-    """Groups utterances by their signal-to-noise ratio.
-
-    A corpus that was mixed at a few nominal ratios gets a bucket for each, any other buckets of 5 dB.
-
-    Arguments
-    ---------
-    snr_db : sequence of float
-        Of each utterance, in dB; NaN or infinite where there is none.
-
-    Returns
-    -------
-    list of tuple
-        ``(label, numbers of the utterances)`` by ascending ratio, those without one last. None at all where
-        all utterances would be in one bucket.
-
-    Example
-    -------
-    >>> snr_buckets([2.5, 17.5, 2.5])
-    [('2.5 dB', [0, 2]), ('17.5 dB', [1])]
-    >>> snr_buckets([-0.1, 4.99, 5.0, float("nan")])
-    [('-5 to 0 dB', [0]), ('0 to 5 dB', [1]), ('5 to 10 dB', [2]), ('unknown', [3])]
-    """
-    known = [value for value in snr_db if math.isfinite(value)]
-    nominal = len(set(known)) <= MOST_NOMINAL and all((2 * value).is_integer() for value in known)
-    groups = {}
-    for index, value in enumerate(snr_db):
-        key = math.inf if not math.isfinite(value) else value if nominal else BIN_DB * (value // BIN_DB)
-        groups.setdefault(key, []).append(index)
-    if len(groups) < 2:
-        return []
-
-    def label(key):
-        if key == math.inf:
-            return "unknown"
-        return f"{key:g} dB" if nominal else f"{key:g} to {key + BIN_DB:g} dB"
-
-    return [(label(key), groups[key]) for key in sorted(groups)]
 
 
 def _cell(row, measure):

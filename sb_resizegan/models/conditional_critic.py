@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sb_resizegan.models.stages import CriticStages
-from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples
+from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples, without_padding
 
 
 class ConditionalCritic(CriticStages):
@@ -21,21 +21,18 @@ class ConditionalCritic(CriticStages):
 
     Candidate and noisy signal, both divided by the noisy signal's root mean square, are the two channels that
     the stages of :class:`~sb_resizegan.models.stages.CriticStages` read. A 1x1 convolution turns each frame
-    of the last stage into a score, and the score of an utterance is
+    of the last stage into a score, and the mean over frames is the score of the utterance. It depends on the
+    candidate relative to the noisy signal and not on the level of both.
 
-        (sum over its frames) / sqrt(number of its frames).
-
-    The root keeps the gradient penalty's unit norm the same demand at every length. The gradient of the sum
-    with respect to the candidate is a signal of steady level, whose Euclidean norm grows with the root of
-    the length; a mean's shrinks with it: at 2 s a penalty that wants the norm 1 would want a critic four
-    times as steep as at 0.125 s. By the same rule a difference of steady level between candidates is a
-    difference in scores that grows with the root of the length, as their Euclidean distance does.
-
-    The score depends on the candidate relative to the noisy signal, not on the level of both. The *gradient*
-    is per unit of the candidate as it is passed, hence inversely proportional to that level. For a penalty
-    that treats quiet utterances like loud ones, divide noisy, real and generated signals by
-    :func:`~sb_resizegan.nnet.level.utterance_level` of the noisy ones before the losses see them; their
-    scores stay what they were.
+    A gradient penalty compares scores with Euclidean distances, which depend on level and length: the
+    gradient with respect to the candidate as it stands is inversely proportional to the level, and the norm
+    of a mean's gradient falls with the root of the length. Dividing the sum of scores by the root of the
+    number of frames instead mends the norm but not the balance: the scores then differ in proportion to the
+    root of the length, and the longer the segments, the less the same weight of the penalty holds them. So
+    take the distance relative to the noisy signal: divide noisy, real and generated signals by
+    :meth:`distance_unit`, the noisy signal's norm, before they go into the losses. Then the norm of the
+    gradient, the scores and the estimated Wasserstein distance are the same at every level and length, and so
+    is what a gradient norm of 1 asks for. The scores themselves stay what they were.
 
     Padding is not read at all: neither score nor gradient depends on what it holds, the gradient within it
     is zero, and without phase shuffle a padded utterance scores as it does alone.
@@ -88,6 +85,33 @@ class ConditionalCritic(CriticStages):
         for shuffle, factor in zip(reversed(self.shuffles), reversed(factors[:-1]), strict=True):
             self.min_samples = (max(self.min_samples, shuffle.n + 1) - 1) * factor + 1
 
+    @staticmethod
+    def distance_unit(noisy, lengths=None):
+        """Norm of the noisy signals, the unit of distances between candidates under a gradient penalty.
+
+        Arguments
+        ---------
+        noisy : torch.Tensor
+            ``(batch, time)``.
+        lengths : torch.Tensor, optional
+            Relative lengths ``(batch,)`` in (0, 1]; None if there is no padding.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(batch, 1)``; 1 for silence, so that it can be divided by.
+
+        Example
+        -------
+        >>> ConditionalCritic.distance_unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[5.],
+                [1.]])
+        """
+        if lengths is not None:
+            noisy = without_padding(noisy, valid_samples(lengths, noisy))
+        norm = noisy.square().sum(dim=1, keepdim=True).sqrt()
+        return norm.masked_fill(norm == 0, 1)
+
     def forward(self, candidate, noisy, lengths=None, shifts=None):
         """Scores candidates.
 
@@ -121,10 +145,8 @@ class ConditionalCritic(CriticStages):
         time = candidate.shape[1]
         valid = None
         if lengths is not None:
-            valid = valid_samples(lengths, candidate)
-            padding = torch.arange(time, device=valid.device) >= valid.unsqueeze(1)
-            # not a product, which would let NaN through
-            candidate, noisy = (x.masked_fill(padding, 0) for x in (candidate, noisy))
+            valid = valid_samples(lengths, noisy)
+            candidate, noisy = (without_padding(x, valid) for x in (candidate, noisy))
         elif time < self.min_samples:
             valid = torch.full((len(candidate),), time, device=candidate.device)
         level = utterance_level(noisy, valid)
@@ -132,9 +154,7 @@ class ConditionalCritic(CriticStages):
         x = self.features(F.pad(x, (0, max(self.min_samples - time, 0))), shifts, valid)
         scores = self.score(x.transpose(1, 2)).squeeze(2)
         if valid is None:
-            return scores.sum(dim=1) / scores.shape[1] ** 0.5
-        frames = valid
+            return scores.mean(dim=1)
         for factor in self.factors:
-            frames = -(-frames // factor)
-        seen = torch.arange(scores.shape[1], device=scores.device) < frames.unsqueeze(1)
-        return (scores * seen).sum(dim=1) / frames.sqrt()
+            valid = -(-valid // factor)
+        return without_padding(scores, valid).sum(dim=1) / valid

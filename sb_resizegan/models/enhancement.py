@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from sb_resizegan.nnet.checks import check_integer
+from sb_resizegan.nnet.level import divided_by_level, utterance_level
 
 
 class EnhancementGenerator(nn.Module):
@@ -60,7 +61,7 @@ class EnhancementGenerator(nn.Module):
         """RMS of each utterance ``(batch, time)``, as ``(batch,)``; ones if causal."""
         if self.causal:
             return torch.ones(len(noisy), device=noisy.device)
-        return noisy.float().square().mean(1).sqrt()
+        return utterance_level(noisy).squeeze(1)
 
     def forward(self, noisy, latent=None, level=None):
         """Enhances speech.
@@ -77,7 +78,7 @@ class EnhancementGenerator(nn.Module):
         Returns
         -------
         torch.Tensor
-            ``(batch, time)``. Silence stays silence.
+            ``(batch, time)``. Silence stays silence, exactly, unless the model is causal.
 
         Raises
         ------
@@ -85,18 +86,22 @@ class EnhancementGenerator(nn.Module):
             For a wrong shape.
         """
         if noisy.dim() != 2 or not noisy.shape[1]:
-            raise ValueError(f"noisy: expected shape (batch, time >= 1), but got {tuple(noisy.shape)}")
+            raise ValueError(f"noisy: expected shape (batch, time) with at least one sample, but got {tuple(noisy.shape)}")
         batch, time = noisy.shape
         if latent is None:
             latent = self.sample_latent(batch, time)
+        if not self.latent_dim and latent is not None:
+            raise ValueError(f"latent: expected none, for latent_dim is 0, but got {tuple(latent.shape)}")
         if self.latent_dim:
             expected = (batch, self.latent_dim, self.latent_frames(time))
             if tuple(latent.shape) != expected:
                 raise ValueError(f"latent: expected shape {expected}, but got {tuple(latent.shape)}")
         if level is None:
             level = self.level(noisy)
-        scale = level.to(noisy).clamp_min(1e-12).unsqueeze(1)
-        return self.enhance(noisy / scale, latent) * scale
+        if level.shape != (batch,):
+            raise ValueError(f"level: expected shape ({batch},), but got {tuple(level.shape)}")
+        level = level.to(noisy).unsqueeze(1)
+        return self.enhance(divided_by_level(noisy, level), latent) * level
 
     def enhance(self, noisy, latent):
         """Enhanced speech ``(batch, time)`` of speech of unit RMS."""

@@ -13,13 +13,16 @@ import torch
 from torch import nn
 
 from sb_resizegan.models.stages import check_window
+from sb_resizegan.nnet.band_limit import BandLimit
 from sb_resizegan.nnet.upsampling import Upsample1d
 
 
 class WindowGenerator(nn.Module):
     """Maps a latent vector to a window of waveform: dense layer, then one upsampling convolution per stage.
 
-    Every stage but the last is followed by a ReLU, the last one by a tanh. There is no normalisation.
+    Every stage but the last is followed by a ReLU, the last one by a tanh. There is no normalisation. With a
+    band limit, a fixed low-pass follows: no learned layer can then leave anything above the band of its data.
+    It takes its margins from samples generated beyond the window.
 
     Arguments
     ---------
@@ -39,6 +42,10 @@ class WindowGenerator(nn.Module):
         Stop-band attenuation of the ``sinc`` interpolation in dB; the other modes do not use it.
     fused : bool
         Compute each resize-convolution as one transposed convolution (see ``Upsample1d``).
+    band_limit_hz : float, optional
+        Cut-off of the low-pass in Hz (:class:`~sb_resizegan.nnet.band_limit.BandLimit`); none by default.
+    sample_rate : int
+        Of the windows in Hz; only the band limit needs it.
 
     Raises
     ------
@@ -62,6 +69,8 @@ class WindowGenerator(nn.Module):
         upsampling="nearest",
         attenuation=50.0,
         fused=True,
+        band_limit_hz=None,
+        sample_rate=16000,
     ):
         super().__init__()
         channels, factors = tuple(channels), tuple(factors)
@@ -72,7 +81,10 @@ class WindowGenerator(nn.Module):
         self.window_samples = window_samples
         self.factors = factors
         self.upsampling = upsampling
-        self.first_shape = (channels[0], window_samples // total_factor)
+        self.band_limit = None if band_limit_hz is None else BandLimit(band_limit_hz, sample_rate)
+        margin = 0 if self.band_limit is None else self.band_limit.margin
+        # Whole samples of the first stage that the window and the filter's margins take.
+        self.first_shape = (channels[0], -(-(window_samples + 2 * margin) // total_factor))
         self.dense = nn.Linear(latent_dim, math.prod(self.first_shape))
         self.stages = nn.ModuleList(
             Upsample1d(
@@ -117,7 +129,7 @@ class WindowGenerator(nn.Module):
         Returns
         -------
         torch.Tensor
-            ``(batch, window_samples)``, in [-1, 1].
+            ``(batch, window_samples)``, in [-1, 1], which a band limit may exceed a little.
         """
         if latent.dim() != 2 or latent.shape[1] != self.latent_dim:
             raise ValueError(
@@ -126,4 +138,9 @@ class WindowGenerator(nn.Module):
         x = self.dense(latent).unflatten(1, self.first_shape)
         for stage in self.stages:
             x = stage(torch.relu(x))
-        return torch.tanh(x.squeeze(1))
+        x = torch.tanh(x.squeeze(1))
+        if self.band_limit is None:
+            return x
+        x = self.band_limit(x)
+        start = (x.shape[1] - self.window_samples) // 2
+        return x[:, start : start + self.window_samples]

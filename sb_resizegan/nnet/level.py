@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["divided_by_level", "utterance_level", "valid_samples"]
+__all__ = ["divided_by_level", "utterance_level", "valid_samples", "without_padding"]
 
 
 def valid_samples(lengths, waveforms):
@@ -37,6 +37,30 @@ def valid_samples(lengths, waveforms):
         )
     time = waveforms.shape[1]
     return (lengths.to(waveforms.device).double() * time).round().long().clamp(1, time)
+
+
+def without_padding(x, valid):
+    """A padded batch with zeros in its padding, whatever it holds (a product would keep NaN).
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        ``(batch, time)``.
+    valid : torch.Tensor
+        Integers ``(batch,)``: how many of each row count.
+
+    Returns
+    -------
+    torch.Tensor
+        As ``x``; its gradient is zero in the padding.
+
+    Example
+    -------
+    >>> without_padding(torch.ones(2, 3), torch.tensor([3, 1]))
+    tensor([[1., 1., 1.],
+            [1., 0., 0.]])
+    """
+    return x.masked_fill(torch.arange(x.shape[1], device=x.device) >= valid.unsqueeze(1), 0)
 
 
 def utterance_level(waveforms, valid=None):

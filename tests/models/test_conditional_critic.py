@@ -8,7 +8,6 @@ import torch
 from sb_resizegan.losses import WassersteinGP, gradient_norm, gradient_penalty
 from sb_resizegan.models.conditional_critic import ConditionalCritic
 from sb_resizegan.nnet.downsampling import DOWNSAMPLING_MODES
-from sb_resizegan.nnet.level import divided_by_level, utterance_level
 
 LENGTHS = torch.tensor([1.0, 0.61, 0.3, 0.02])
 TIME = 6000
@@ -123,31 +122,27 @@ def test_the_score_depends_on_the_condition_and_not_on_the_level_of_both():
     assert (critic(2 * candidate, noisy) - scores).abs().min() > 1e-4
 
 
-def test_the_gradient_per_level_of_the_noisy_signal_is_the_same_at_every_level():
-    critic = small_critic().eval()
-    candidate, noisy = signals()
-    norm = gradient_norm(lambda x: critic(x, noisy), candidate)
-    quiet = 0.01 * noisy
-    level = utterance_level(quiet)
-    scaled = divided_by_level(quiet, level)
-    torch.testing.assert_close(
-        gradient_norm(lambda x: critic(x, quiet), 0.01 * candidate), 100 * norm, rtol=1e-3, atol=0.0
-    )
-    torch.testing.assert_close(
-        gradient_norm(lambda x: critic(x, scaled), divided_by_level(0.01 * candidate, level)),
-        norm * utterance_level(noisy).squeeze(1),
-        rtol=1e-3,
-        atol=0.0,
-    )
-
-
-def test_the_gradients_norm_is_the_same_at_every_length():
+@pytest.mark.parametrize(("time", "gain"), [(8192, 1e-3), (8192, 50.0), (65536, 1.0), (65536, 0.01)])
+def test_gradients_in_units_of_the_noisy_signal_do_not_depend_on_level_and_length(time, gain):
     critic = ConditionalCritic().eval()
     norms = []
-    for time in (8192, 131072):
-        candidate, noisy = signals(time)
-        norms.append(gradient_norm(lambda x, noisy=noisy: critic(x, noisy), candidate).mean().item())
-    assert norms[1] == pytest.approx(norms[0], rel=0.1)
+    for signal in (signals(16384), [gain * x for x in signals(time)]):
+        unit = critic.distance_unit(signal[1])
+        candidate, noisy = (x / unit for x in signal)
+        torch.testing.assert_close(noisy.norm(dim=1), torch.ones(4))
+        torch.testing.assert_close(critic(*signal), critic(candidate, noisy), rtol=1e-4, atol=1e-6)
+        norms.append(gradient_norm(lambda x, noisy=noisy: critic(x, noisy), candidate))
+    torch.testing.assert_close(norms[0], norms[1], rtol=0.1, atol=0.0)
+
+
+def test_the_unit_of_distance_is_that_of_the_utterance_without_its_padding():
+    _, noisy = signals()
+    samples = samples_of(LENGTHS, TIME)
+    filled = noisy.masked_fill(torch.arange(TIME) >= samples.unsqueeze(1), math.nan)
+    unit = ConditionalCritic.distance_unit(filled, LENGTHS)
+    expected = torch.stack([noisy[row, : samples[row]].norm() for row in range(4)])
+    torch.testing.assert_close(unit.squeeze(1), expected)
+    assert ConditionalCritic.distance_unit(torch.zeros(1, 9)).item() == 1
 
 
 def test_silence_is_scored_and_gives_no_gradient():
@@ -220,22 +215,25 @@ def test_bfloat16_scores_stay_near():
     torch.testing.assert_close(rough, exact, rtol=0.06, atol=1e-5)
 
 
-def test_a_critic_learns_to_tell_clean_from_noisy():
+def test_a_critic_learns_to_tell_clean_from_noisy_at_a_slope_of_one():
     critic = small_critic()
     optimizer = torch.optim.Adam(critic.parameters(), 3e-3, betas=(0.5, 0.9))
-    loss = WassersteinGP()
+    loss = WassersteinGP(weight=1.0)
     wave = torch.sin(0.05 * torch.arange(1024))
-    for _ in range(40):
+    for _ in range(60):
         clean = wave.roll(int(torch.randint(1024, ()))).expand(8, -1)
         noisy = clean + 0.5 * torch.randn(8, 1024)
+        unit = critic.distance_unit(noisy)
+        clean, noisy = clean / unit, noisy / unit
         value, figures = loss.critic_loss(
             lambda x, noisy=noisy: critic(x, noisy.repeat(len(x) // 8, 1)), clean, noisy, torch.rand(8)
         )
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-    assert figures["wasserstein"] > 1
-    assert figures["penalty"] < 0.5
+    distance = (clean - noisy).norm(dim=1).mean()
+    assert 0.5 * distance < figures["wasserstein"] < 1.5 * distance
+    assert figures["penalty"] < 0.1
 
 
 def test_errors_name_what_was_expected():

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Score an enhancer on pairs of noisy and clean speech: a table by signal-to-noise ratio, sounds, a page.
+
+    python recipes/test_enhance.py enhance-base --data PAIRS -o OUT/
+    python recipes/test_enhance.py results/enhance/1986/export --data VOICEBANK/ -o OUT/ --save_audio
+    python recipes/test_enhance.py MODEL --data PAIRS.csv -o OUT/ --compare regression=OTHER_MODEL
+
+PAIRS is what recipes/train_enhance.py takes: VoiceBank-DEMAND, DNS-Challenge, folders clean/ and noisy/, or
+a csv list; of a corpus with several parts its test part is used. Rows are noisy speech as it is, the systems
+under --compare, and the model. Columns are PESQ (this package's and that of the package pesq), STOI, ESTOI,
+SI-SDR, and DNSMOS where speechmos is installed (pip install 'sb_resizegan[dnsmos]').
+
+OUT/ holds scores.md, scores.csv (every utterance), pesq_by_snr.png, latents.csv, examples/ and report.html,
+with --save_audio also enhanced/. The exit status is 0 if every utterance has every score, 1 if any was left
+out (all are named in scores.md), 2 if the call was wrong.
+"""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import torch
+from speechbrain.utils.distributed import infer_device
+from tqdm import tqdm
+
+from sb_resizegan.dataio.paired import prepare_pairs
+from sb_resizegan.dataio.paired_layouts import LAYOUTS, NoPairsError, find_pair_files
+from sb_resizegan.dataio.utterances import read_utterances
+from sb_resizegan.evaluation.report import write_enhancement_report
+from sb_resizegan.evaluation.stage import RESERVED, evaluate_systems
+from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
+
+SAMPLE_RATE = 16000
+
+
+def parse(argv):
+    """Reads the command line and loads the models."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", metavar="MODEL", help="folder of an exported model, or the name of one")
+    parser.add_argument("--data", type=Path, required=True, metavar="PAIRS", help="corpus of pairs")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("results/test_enhance"), metavar="OUT",
+        help="folder to write to (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", default="this model", help="what the table calls MODEL (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--compare", action="append", default=[], metavar="NAME=MODEL", help="another model; can be repeated"
+    )
+    parser.add_argument("--layout", choices=list(LAYOUTS), help="of the corpus (default: found out)")
+    parser.add_argument("--save_audio", action="store_true", help="write all enhanced utterances")
+    parser.add_argument("--shown", type=int, default=4, help="utterances on the page (default: %(default)s)")
+    parser.add_argument(
+        "--num_samples", type=int, default=8,
+        help="latents for each utterance that the variation is measured over; 0 leaves it out (default: 8)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
+    parser.add_argument("--no_official", action="store_true", help="leave out PESQ of the package pesq")
+    parser.add_argument("--no_dnsmos", action="store_true", help="leave out DNSMOS")
+    parser.add_argument("--device", default=infer_device(), help="of models and PESQ (default: %(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, help="processes for the other measures (default: one a spare core)"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.num_samples < 0 or arguments.num_samples == 1:
+        parser.error(f"--num_samples: expected 0 or at least 2, but got {arguments.num_samples}")
+    if arguments.shown < 0 or (arguments.jobs or 0) < 0:
+        parser.error("--shown, --jobs: expected at least 0")
+    try:
+        torch.empty(1, device=arguments.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.error(f"--device: {arguments.device}: {str(error).splitlines()[0]}")
+    sources = {}
+    for words in [*arguments.compare, f"{arguments.name}={arguments.model}"]:
+        name, sign, source = words.partition("=")
+        if not (sign and name and source) or name in (*RESERVED, *sources):
+            parser.error(f"--compare: expected NAME=MODEL with a name of its own, but got {words!r}")
+        sources[name] = source
+    try:
+        arguments.models = {name: load(source, arguments.device) for name, source in sources.items()}
+    except ModelSourceError as error:
+        parser.error(str(error))
+    return arguments
+
+
+def load(source, device):
+    """Loads a model at 16 kHz."""
+    model = GenerativeEnhancement.from_hparams(source=source, run_opts={"device": device})
+    if model.sample_rate != SAMPLE_RATE:
+        raise ModelSourceError(
+            f"{source}: expected a model for {SAMPLE_RATE} Hz, which PESQ needs, but it is for "
+            f"{model.sample_rate} Hz"
+        )
+    return model
+
+
+def find_utterances(data, layout, folder):
+    """The test part of a corpus, or all of it where it has but one part; and what was left out, in words."""
+    splits = {pair.split for pair in find_pair_files(data, layout, ignored_folder=folder).pairs}
+    if len(splits) > 1 and "test" not in splits:
+        raise NoPairsError(
+            f"{data}: expected a test part, but found {sorted(splits)}; give one of them as PAIRS"
+        )
+    split = None if "test" in splits else "test"
+    report = prepare_pairs(data, folder, SAMPLE_RATE, layout, split)
+    utterances = read_utterances(folder / "test.json", report["data_root"], SAMPLE_RATE)
+    return utterances, [
+        f"Left out of the corpus ({reason}): {', '.join(map(str, names))}."
+        for reason, names in report["skipped"].items()
+    ]
+
+
+def main(argv=None):
+    """Scores the models; returns the exit status."""
+    torch.set_flush_denormal(True)
+    arguments = parse(argv)
+    output = arguments.output
+    try:
+        utterances, left_out = find_utterances(arguments.data, arguments.layout, output / "pairs")
+        with tqdm(total=len(utterances) * len(arguments.models), unit="utterance", disable=None) as bar:
+            table = evaluate_systems(
+                utterances,
+                {name: enhancer(model, arguments.seed) for name, model in arguments.models.items()},
+                output,
+                SAMPLE_RATE,
+                arguments.device,
+                official=not arguments.no_official,
+                dnsmos=False if arguments.no_dnsmos else None,
+                jobs=arguments.jobs,
+                shown=arguments.shown,
+                save_audio=arguments.save_audio,
+                latents={name: sampler(model, arguments.seed) for name, model in arguments.models.items()}
+                if arguments.num_samples
+                else None,
+                num_samples=arguments.num_samples,
+                remarks=left_out,
+                progress=bar.update,
+            )
+        page = write_enhancement_report(
+            [output], output / "report.html", f"Enhancement of {arguments.data.name}"
+        )
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print((output / "scores.md").read_text(encoding="utf-8"))
+    print(f"written to {output}; the page is {page}")
+    complete = all(
+        math.isfinite(score[measure])
+        for scores in table.systems.values()
+        for score in scores
+        for measure in table.measures
+    )
+    return 0 if complete and not left_out else 1
+
+
+def enhancer(model, seed):
+    """A function that enhances a batch, the same latents each time."""
+    return lambda noisy: model.enhance_batch(noisy, seed=seed)
+
+
+def sampler(model, seed):
+    """A function that enhances copies of an utterance, each with a latent of its own."""
+    return lambda copies: model.enhance_batch(copies[:1], seed=seed, num_samples=len(copies))[:, 0]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,59 @@
+"""Groups of utterances by their signal-to-noise ratio."""
+
+import math
+
+__all__ = ["snr_buckets"]
+
+MOST_NOMINAL = 8
+BIN_DB = 5
+
+
+def snr_buckets(snr_db):
+    """Groups utterances by their signal-to-noise ratio.
+
+    A corpus that was mixed at a few nominal ratios gets a bucket for each, any other buckets of 5 dB, whose
+    edges keep away from the ratios as well as they can: measured ones scatter around nominal ones.
+
+    Arguments
+    ---------
+    snr_db : sequence of float
+        Of each utterance, in dB; NaN or infinite where there is none.
+
+    Returns
+    -------
+    list of tuple
+        ``(label, numbers of the utterances)`` by ascending ratio, those without one last. None at all where
+        all utterances would be in one bucket.
+
+    Example
+    -------
+    >>> snr_buckets([2.5, 17.5, 2.5])
+    [('2.5 dB', [0, 2]), ('17.5 dB', [1])]
+    >>> snr_buckets([-0.1, 4.99, 5.01, 12.0, float("nan")])
+    [('-2.5 to 2.5 dB', [0]), ('2.5 to 7.5 dB', [1, 2]), ('7.5 to 12.5 dB', [3]), ('unknown', [4])]
+    """
+    known = [value for value in snr_db if math.isfinite(value)]
+    nominal = len(set(known)) <= MOST_NOMINAL and all((2 * value).is_integer() for value in known)
+    edge = max((0, BIN_DB / 2), key=lambda edge: sum(_distance(value, edge) for value in known))
+    groups = {}
+    for index, value in enumerate(snr_db):
+        if not math.isfinite(value):
+            key = math.inf
+        else:
+            key = value if nominal else edge + BIN_DB * ((value - edge) // BIN_DB)
+        groups.setdefault(key, []).append(index)
+    if len(groups) < 2:
+        return []
+
+    def label(key):
+        if key == math.inf:
+            return "unknown"
+        return f"{key:g} dB" if nominal else f"{key:g} to {key + BIN_DB:g} dB"
+
+    return [(label(key), groups[key]) for key in sorted(groups)]
+
+
+def _distance(value, edge):
+    """From a ratio to the nearest edge of a bucket."""
+    above = (value - edge) % BIN_DB
+    return min(above, BIN_DB - above)
