@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Enhance sound files and whole trees of them.
 
-    python recipes/enhance.py noisy.wav FOLDER/ -o OUT/                      # with the model of the package
-    python recipes/enhance.py FOLDER/ -o OUT/ --model results/enhance/1986/export
-    python recipes/enhance.py noisy.wav -o OUT/ --num_samples 3              # noisy_1.wav, noisy_2.wav, noisy_3.wav
-    torchrun --nproc_per_node=4 recipes/enhance.py FOLDER/ -o OUT/           # four processes share the files
+    python recipes/enhance.py noisy.wav FOLDER/ -o OUT/              # with the model of the package
+    python recipes/enhance.py FOLDER/ -o OUT/ --model results/enhance/adversarial/1986/export
+    python recipes/enhance.py noisy.wav -o OUT/ --num_samples 2      # noisy_1.wav and noisy_2.wav
+    torchrun --nproc_per_node=4 recipes/enhance.py FOLDER/ -o OUT/   # four processes share the files
 
-Files keep their names, and their paths within a folder, their format, sampling rate, length and channels. Inputs
-are never touched. The same command again goes on where an interrupted one stopped: what is there is left alone.
-Processes without torchrun can share the files too, with the environment variables RANK and WORLD_SIZE.
+Files keep their names, and their paths within a folder, their format, sampling rate, length and channels.
+Nothing is left above half the model's sampling rate. Inputs are never touched. The same command again goes on
+where an interrupted one stopped: what is there is left alone. Processes without torchrun can share the files
+too, with the environment variables RANK and WORLD_SIZE.
 
-The exit status is 0 if every file is enhanced, 1 if any could not be (they are listed at the end), 2 if the call
-was wrong.
+The exit status is 0 if every file is enhanced, 1 if any could not be (they are listed at the end), 2 if the
+call was wrong.
 """
 
 import argparse
@@ -52,9 +53,7 @@ def parse(argv):
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU if there is one)")
     parser.add_argument("--overwrite", action="store_true", help="enhance again what is there")
-    parser.add_argument(
-        "--num_samples", type=int, metavar="N", help="results for each file, of as many latents"
-    )
+    parser.add_argument("--num_samples", type=int, metavar="N", help="results for each file")
     parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
     parser.add_argument(
         "--chunk_seconds", type=float, default=20.0, help="longer files are cut into chunks (default: 20)"

@@ -9,10 +9,10 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from sb_resizegan.dataio.audio import resampling_filter
+from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, resampling_filter
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["PARTIAL_SUFFIX", "Spool", "choose_format", "resampled_blocks"]
+__all__ = ["PARTIAL_SUFFIX", "Spool", "StreamedFile", "choose_format", "resampled_blocks"]
 
 PARTIAL_SUFFIX = ".partial"
 SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
@@ -21,7 +21,8 @@ LOSSY_FORMATS = ("OGG", "MP3")
 # Endings that libsndfile does not take for a format's name.
 FORMATS = {".aif": "AIFF", ".oga": "OGG", ".opus": "OGG"}
 LARGEST_WAV = 4_000_000_000  # bytes; sizes in its header have 32 bits
-BLOCK_FRAMES = 1 << 18
+RATES = (1000, 400_000)  # Hz; beyond them a header is damaged
+BLOCK_SAMPLES = 1 << 18  # of all channels, read or written at a time
 
 
 def resampled_blocks(blocks, rate, new_rate):
@@ -72,6 +73,52 @@ def _resampled(samples, context, count, up, down, taps):
     first = context // down * up
     output = resample_poly(samples, up, down, axis=0, window=taps)
     return output[first : first + math.ceil(count * up / down)].astype(np.float32, copy=False)
+
+
+class StreamedFile:
+    """A sound file at another rate, read block by block as often as needed.
+
+    It is read once to begin with: whoever has one knows that the file is whole, and how loud it is.
+
+    Arguments
+    ---------
+    path : str or Path
+        Anything that libsndfile reads.
+    sample_rate : int
+        What to resample it to, in Hz.
+
+    Raises
+    ------
+    UnusableAudioError
+        If the file cannot be opened or decoded to its end, is empty, or holds NaN or Inf.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "stereo.wav"
+    >>> soundfile.write(path, np.full((44100, 2), [0.5, 0.0]), 44100)
+    >>> file = StreamedFile(path, 16000)
+    >>> file.rate, file.frames, file.resampled_frames, [round(level, 2) for level in file.levels]
+    (44100, 44100, 16000, [0.5, 0.0])
+    """
+
+    def __init__(self, path, sample_rate):
+        self.path, self.sample_rate = path, sample_rate
+        next(audio_blocks(path, 1))  # says what is wrong with a file that is no sound file
+        self.header = soundfile.info(os.fsencode(path))
+        self.rate, self.frames = self.header.samplerate, self.header.frames
+        if not RATES[0] <= self.rate <= RATES[1]:
+            raise UnusableAudioError("corrupt", path, f"a sampling rate of {self.rate} Hz")
+        self.resampled_frames, energy = 0, 0.0
+        for block in self.blocks():
+            self.resampled_frames += len(block)
+            energy = energy + np.square(block, dtype=np.float64).sum(axis=0)
+        # Root mean square of each channel at the new rate.
+        self.levels = np.sqrt(energy / self.resampled_frames).tolist()
+
+    def blocks(self):
+        """Yields samples ``(time, channels)`` at the new rate, float32."""
+        read = audio_blocks(self.path, max(1, BLOCK_SAMPLES // self.header.channels))
+        return resampled_blocks((block for block, _ in read), self.rate, self.sample_rate)
 
 
 def choose_format(header, path):
@@ -146,7 +193,7 @@ class Spool:
         self.channels = channels
         self.frames = 0
         self.peak = 0.0
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by __exit__)
 
     def __enter__(self):
         return self
@@ -169,8 +216,8 @@ class Spool:
     def save(self, path, sample_rate, format, subtype):
         """Writes all of them as a sound file; nobody ever sees half of it.
 
-        A peak above full scale would be clipped. Where samples are no floating-point numbers, the whole file is
-        then reduced to full scale.
+        A peak above full scale would be clipped. Where samples are no floating-point numbers, the whole file
+        is then reduced to full scale.
 
         Arguments
         ---------
@@ -189,8 +236,8 @@ class Spool:
         Raises
         ------
         OSError
-            If the file cannot be written in full, on a full disk for instance, or if the format can't hold such
-            a signal. A file that was there before stays as it was.
+            If the file cannot be written in full, on a full disk for instance, or if the format can't hold
+            such a signal. A file that was there before stays as it was.
         """
         gain = 1.0 if subtype in FLOATING_SUBTYPES else 1.0 / max(1.0, self.peak)
         if format == "WAV" and SAMPLE_BYTES[subtype] * self.frames * self.channels > LARGEST_WAV:
@@ -214,6 +261,6 @@ class Spool:
 
     def _blocks(self):
         self._file.seek(0)
-        size = 4 * self.channels * max(1, BLOCK_FRAMES // self.channels)
+        size = 4 * self.channels * max(1, BLOCK_SAMPLES // self.channels)
         while data := self._file.read(size):
             yield np.frombuffer(data, dtype=np.float32).reshape(-1, self.channels)

@@ -5,12 +5,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks
-from sb_resizegan.dataio.streaming import Spool, choose_format, resampled_blocks
+from sb_resizegan.dataio.streaming import Spool, StreamedFile, choose_format, resampled_blocks
 from sb_resizegan.inference.chunks import process_in_chunks
 from sb_resizegan.inference.interfaces import CheckedPretrained
 from sb_resizegan.inference.pretrained import ModelSourceError
@@ -19,8 +17,6 @@ from sb_resizegan.utils.random import derive_seed
 logger = get_logger(__name__)
 
 INTERFACE = ("latent_dim", "latent_hop", "latent_frames", "sample_latent", "causal")
-RATES = (1000, 400_000)  # Hz; beyond them a header is damaged
-BLOCK_SAMPLES = 1 << 18  # read at a time, of all channels
 FADE_SECONDS = 0.1
 LATENT_FRAMES = 1024
 
@@ -28,8 +24,8 @@ LATENT_FRAMES = 1024
 class SeededLatents:
     """Latents of an utterance without end, any stretch of which can be had for itself.
 
-    They depend on the seed and on the time since the utterance's beginning, and on nothing else: a file has the
-    same in one pass and in chunks, alone and in a batch.
+    They depend on the seed and on the time since the utterance's beginning, and on nothing else: a file has
+    the same in one pass and in chunks, alone and in a batch.
 
     Arguments
     ---------
@@ -55,7 +51,7 @@ class SeededLatents:
         self._parts = (seed, "enhance", draw)
 
     def frames(self, first, count):
-        """``count`` frames from frame ``first`` on, ``(1, latent_dim, count)``; None for a deterministic model."""
+        """``count`` frames from frame ``first`` on, ``(1, latent_dim, count)``; None without any."""
         if not self._generator.latent_dim:
             return None
         pieces = range(first // LATENT_FRAMES, (first + count - 1) // LATENT_FRAMES + 1)
@@ -73,19 +69,25 @@ class GenerativeEnhancement(CheckedPretrained):
     """Enhances noisy speech with a trained generator.
 
     The generator's part of the bargain: ``generator(noisy, latent, level)`` enhances ``(batch, time)`` with
-    latents ``(batch, latent_dim, latent_frames(time))``. ``level`` ``(batch,)`` is the root mean square of the
-    whole utterances that ``noisy`` is a part of; None, as always for a causal one, leaves it to the generator.
-    Nothing else in it depends on the whole of an utterance, and a delay by ``latent_hop`` samples delays its
-    output and changes nothing else.
+    latents ``(batch, latent_dim, latent_frames(time))``. ``level`` ``(batch,)`` is the root mean square of
+    the whole utterances that ``noisy`` is a part of; None, as always for a causal one, leaves it to the
+    generator. Nothing else in it depends on the whole of an utterance, and a delay by ``latent_hop`` samples
+    delays its output and changes nothing else.
 
     Silence stays silence: an utterance, or a channel of a file, that is zero throughout gives zeros.
 
     Example
     -------
-    >>> model = GenerativeEnhancement.from_hparams(source="enhance-base")  # doctest: +SKIP
-    >>> model.enhance_batch(torch.randn(2, 16000)).shape  # doctest: +SKIP
+    >>> from sb_resizegan.models.spectral_generator import SpectralGenerator
+    >>> generator = SpectralGenerator(channels=8, time_units=16, band_units=8, blocks=1)
+    >>> model = GenerativeEnhancement({"generator": generator}, {"sample_rate": 16000})
+    >>> model.enhance_batch(torch.randn(2, 16000)).shape
     torch.Size([2, 16000])
-    >>> model.enhance_file("noisy.wav", "enhanced.wav")  # doctest: +SKIP
+    >>> import soundfile
+    >>> noisy, enhanced = getfixture("tmp_path") / "noisy.wav", getfixture("tmp_path") / "enhanced.wav"
+    >>> soundfile.write(noisy, 0.1 * np.random.randn(44100, 2), 44100)
+    >>> soundfile.read(model.enhance_file(noisy, enhanced))[0].shape
+    (44100, 2)
     """
 
     TASK = "enhancement"
@@ -97,7 +99,8 @@ class GenerativeEnhancement(CheckedPretrained):
         missing = [name for name in INTERFACE if not hasattr(self.mods.generator, name)]
         if missing:
             raise ModelSourceError(
-                f"{type(self.mods.generator).__name__} is no generator of enhanced speech: it has no {missing}"
+                f"{type(self.mods.generator).__name__} is no generator of enhanced speech: "
+                f"it has no {missing}"
             )
 
     @property
@@ -109,9 +112,9 @@ class GenerativeEnhancement(CheckedPretrained):
     def enhance_batch(self, noisy, lengths=None, seed=0, num_samples=None):
         """Enhances utterances, each in one pass.
 
-        Utterances of one length are computed together and those of different lengths apart, so that an utterance
-        gives the same alone, in a batch and with padding, to rounding. For recordings of many minutes,
-        :meth:`enhance_file` needs less memory.
+        Utterances of one length are computed together and those of different lengths apart, so that an
+        utterance gives the same alone, in a batch and with padding, to rounding. For recordings of many
+        minutes, :meth:`enhance_file` needs less memory.
 
         Arguments
         ---------
@@ -134,12 +137,6 @@ class GenerativeEnhancement(CheckedPretrained):
         ------
         ValueError
             For a wrong shape or type, lengths out of range, NaN or Inf, or ``num_samples`` below 1.
-
-        Example
-        -------
-        >>> model = GenerativeEnhancement.from_hparams(source="enhance-base")  # doctest: +SKIP
-        >>> model.enhance_batch(torch.randn(2, 16000), num_samples=3).shape  # doctest: +SKIP
-        torch.Size([3, 2, 16000])
         """
         frames = self._check_batch(noisy, lengths)
         seed = _seed(seed)
@@ -177,9 +174,10 @@ class GenerativeEnhancement(CheckedPretrained):
         itself, with the same latent.
 
         The output has the input's rate, length and channels, and, under the same ending, its format
-        (:func:`~sb_resizegan.dataio.streaming.choose_format`). Nothing is left above half the model's rate: the
-        model cannot hear what lies there, and passing it on would pass on its noise. Where the result would
-        exceed full scale in a format of integers, the whole file is reduced, and a warning says by how much.
+        (:func:`~sb_resizegan.dataio.streaming.choose_format`). Nothing is left above half the model's rate:
+        the model cannot hear what lies there, and passing it on would pass on its noise. Where the result
+        would exceed full scale in a format of integers, the whole file is reduced, and a warning says by how
+        much.
 
         Arguments
         ---------
@@ -219,7 +217,7 @@ class GenerativeEnhancement(CheckedPretrained):
         for path in outputs:
             if path.exists() and os.path.exists(input_path) and os.path.samefile(path, input_path):
                 raise ValueError(f"{path}: expected an output other than the input")
-        source = _Source(input_path, self.sample_rate)
+        source = StreamedFile(input_path, self.sample_rate)
         formats = [choose_format(source.header, path) for path in outputs]
         seed = _seed(seed)
         for draw, (path, form) in enumerate(zip(outputs, formats, strict=True)):
@@ -261,7 +259,7 @@ class GenerativeEnhancement(CheckedPretrained):
 
         fade = round(FADE_SECONDS * self.sample_rate)
         yield from process_in_chunks(
-            source.blocks(), source.model_frames, enhance, max(chunk, hop, fade), context, fade, hop
+            source.blocks(), source.resampled_frames, enhance, max(chunk, hop, fade), context, fade, hop
         )
 
     def _run(self, noisy, latents, first_frame=0, level=None):
@@ -296,28 +294,6 @@ class GenerativeEnhancement(CheckedPretrained):
                 f"but got {chunk_seconds} and {context_seconds}"
             )
         return round(chunk_seconds * self.sample_rate), round(context_seconds * self.sample_rate)
-
-
-class _Source:
-    """A sound file at the model's rate, with the level of each channel."""
-
-    def __init__(self, path, model_rate):
-        self.path, self.model_rate = path, model_rate
-        next(audio_blocks(path, 1))  # says what is wrong with a file that is no sound file
-        self.header = soundfile.info(os.fsencode(path))
-        self.rate, self.frames = self.header.samplerate, self.header.frames
-        if not RATES[0] <= self.rate <= RATES[1]:
-            raise UnusableAudioError("corrupt", path, f"a sampling rate of {self.rate} Hz")
-        self.model_frames, energy = 0, 0.0
-        for block in self.blocks():
-            self.model_frames += len(block)
-            energy = energy + np.square(block, dtype=np.float64).sum(axis=0)
-        self.levels = np.sqrt(energy / self.model_frames).tolist()
-
-    def blocks(self):
-        """Samples ``(time, channels)`` at the model's rate."""
-        read = audio_blocks(self.path, max(1, BLOCK_SAMPLES // self.header.channels))
-        return resampled_blocks((block for block, _ in read), self.rate, self.model_rate)
 
 
 def sample_paths(path, num_samples):

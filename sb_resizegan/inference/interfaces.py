@@ -65,9 +65,9 @@ class CheckedPretrained(Pretrained):
         ---------
         source : str or Path
             The name of a model that comes with the package
-            (:func:`~sb_resizegan.inference.pretrained.shipped_models`), a folder made by ``recipes/export.py``
-            or at the end of a training, or ``user/model`` on the Hugging Face Hub. A name comes before a
-            folder of the same name; write ``./NAME`` for the folder.
+            (:func:`~sb_resizegan.inference.pretrained.shipped_models`), a folder made by
+            ``recipes/export.py`` or at the end of a training, or ``user/model`` on the Hugging Face Hub. A
+            name comes before a folder of the same name; write ``./NAME`` for the folder.
         hparams_file : str
             Name of the yaml file there.
         **kwargs

@@ -31,7 +31,7 @@ def small_generator(seed=0, latent_dim=4, causal=False):
     """As the yaml says, with an output layer that does more than let the speech through."""
     torch.manual_seed(seed)
     generator = SpectralGenerator(8, 16, 8, blocks=1, latent_dim=latent_dim, causal=causal)
-    generator.decoder[-1].weight.data *= 20
+    generator.decoder[-1].weight.data *= 3
     return generator
 
 

@@ -29,7 +29,8 @@ def speech(speech_files):
 
 
 def level_db(signal, reference):
-    return 10 * np.log10(np.mean(np.square(signal)) / np.mean(np.square(reference)))
+    energies = [np.square(np.asarray(x, dtype=np.float64)).mean() for x in (signal, reference)]
+    return 10 * np.log10(max(energies[0], 1e-30) / energies[1])
 
 
 def test_an_utterance_gives_the_same_alone_in_a_batch_and_with_padding(model, speech):
@@ -41,7 +42,7 @@ def test_an_utterance_gives_the_same_alone_in_a_batch_and_with_padding(model, sp
     assert enhanced.shape == batch.shape
     for row, length in enumerate(lengths):
         alone = model.enhance_batch(batch[row : row + 1, :length])
-        torch.testing.assert_close(enhanced[row : row + 1, :length], alone, rtol=1e-4, atol=1e-6)
+        assert level_db(enhanced[row, :length] - alone[0], alone[0]) < -100
         assert not enhanced[row, length:].any()
     # Garbage in the padding changes nothing.
     batch[1, 3001:] = float("nan")
@@ -126,12 +127,12 @@ def test_a_file_in_chunks_equals_one_pass(speech, tmp_path, make):
     # Also within the quiet part alone.
     assert level_db((chunked - one_pass)[100000:], one_pass[100000:]) < -60
     cut = enhanced_file(model, tmp_path, speech, seed=5, chunk_seconds=1.5, context_seconds=0)
-    assert level_db(cut - one_pass, one_pass) > -60
+    assert level_db(cut - one_pass, one_pass) > level_db(chunked - one_pass, one_pass) + 10
 
 
 def test_a_short_file_is_computed_in_one_pass(model, speech, tmp_path):
     one_pass = model.enhance_batch(torch.from_numpy(speech[None, :48000]))[0].numpy()
-    np.testing.assert_allclose(enhanced_file(model, tmp_path, speech[:48000]), one_pass, rtol=0, atol=1e-6)
+    assert level_db(enhanced_file(model, tmp_path, speech[:48000]) - one_pass, one_pass) < -100
 
 
 @pytest.mark.parametrize("rate", [8000, 44100])
@@ -140,7 +141,7 @@ def test_other_rates_are_converted_and_back(model, speech, tmp_path, rate):
     expected = model.enhance_batch(torch.from_numpy(resample(signal, rate, 16000)[None]))[0].numpy()
     expected = resample(expected, 16000, rate)[: len(signal)]
     result = enhanced_file(model, tmp_path, signal, rate)
-    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
+    assert level_db(result - expected, expected) < -80
 
 
 def test_nothing_is_left_above_the_models_band(model, tmp_path):
