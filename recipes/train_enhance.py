@@ -8,9 +8,9 @@
     torchrun --nproc_per_node=4 recipes/train_enhance.py hparams/enhance.yaml --data_folder VOICEBANK
     without
 
-VoiceBank-DEMAND, DNS-Challenge, plain clean/ and noisy/ folders and csv lists are told apart by themselves. The
-same command again goes on where an interrupted run stopped; with a higher --number_of_epochs it goes on after
-the end. Every key of the yaml can be set on the command line.
+VoiceBank-DEMAND, DNS-Challenge, plain clean/ and noisy/ folders and csv lists are told apart by themselves.
+The same command again goes on where an interrupted run stopped; with a higher --number_of_epochs it goes on
+after the end. Every key of the yaml can be set on the command line.
 """
 
 import os

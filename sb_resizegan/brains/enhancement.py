@@ -14,8 +14,9 @@ class EnhancementBrain(AdversarialBrain):
     :class:`~sb_resizegan.dataio.noisy.NoisyBatch`. The modules are ``generator``, an
     :class:`~sb_resizegan.models.enhancement.EnhancementGenerator`, and ``critic``, called with candidate,
     noisy speech, lengths and shifts. Further hyperparameters are ``objective``, an
-    :class:`~sb_resizegan.objectives.EnhancementObjective`, and ``adversarial_weight``. The
-    generator minimises the first plus so much of the adversarial loss. The figures in validation are the terms of the objective.
+    :class:`~sb_resizegan.objectives.EnhancementObjective`, and ``adversarial_weight``. The generator
+    minimises the first plus so much of the adversarial loss. The figures in validation are the terms of the
+    objective.
     """
 
     def __init__(self, modules, hparams, *args, **kwargs):

@@ -21,7 +21,7 @@ from sb_resizegan.report.html import (
     words_table,
     write_page,
 )
-from sb_resizegan.run_files import begins, by_epoch, read_or_note, read_settings, short_names
+from sb_resizegan.report.runs import begins, by_epoch, read_or_note, read_settings, short_names
 
 __all__ = ["EnhancementRun", "is_enhancement_run", "read_enhancement_run", "write_enhancement_report"]
 

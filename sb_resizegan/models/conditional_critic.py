@@ -76,9 +76,7 @@ class ConditionalCritic(CriticStages):
         shuffle_per_example=True,
     ):
         channels, factors = tuple(channels), tuple(factors)
-        super().__init__(
-            2, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example
-        )
+        super().__init__(2, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example)
         self.score = nn.Linear(channels[-1], 1)
         # Phase shuffle wants more samples than it shifts by, after each stage but the last.
         self.min_samples = 1

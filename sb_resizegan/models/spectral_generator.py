@@ -28,8 +28,8 @@ class SpectralGenerator(EnhancementGenerator):
 
     Convolutions with a stride go down the frequency axis, each frame by itself; blocks of two recurrent
     paths, one along time for each band and one along the bands of each frame, do the rest; upsampling
-    convolutions go up to the bins again, with the output of the stage of the same resolution added. The latent enters
-    before the blocks, one vector for each frame.
+    convolutions go up to the bins again, with the output of the stage of the same resolution added. The
+    latent enters before the blocks, one vector for each frame.
 
     With ``causal=True`` no output sample depends on input more than one analysis window (``n_fft`` samples)
     ahead: the path along time goes forwards only, and the level is not normalised.

@@ -83,7 +83,9 @@ def utterance_level(waveforms, valid=None):
     >>> utterance_level(torch.tensor([[3.0, -3.0, 0.0, 0.0]]), torch.tensor([2]))
     tensor([[3.]])
     """
-    power = waveforms.to(torch.promote_types(waveforms.dtype, torch.float32)).square().sum(dim=1, keepdim=True)
+    power = (
+        waveforms.to(torch.promote_types(waveforms.dtype, torch.float32)).square().sum(dim=1, keepdim=True)
+    )
     power = power / (waveforms.shape[1] if valid is None else valid.unsqueeze(1))
     sounding = power > 0
     return torch.where(sounding, torch.where(sounding, power, 1.0).sqrt(), 0.0)

@@ -3,7 +3,8 @@
 Source
 ------
 K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
-Translation", EMNLP 2014, equations 5 to 8, in the form of :class:`torch.nn.GRU` (the reset gate after the product).
+Translation", EMNLP 2014, equations 5 to 8, in the form of :class:`torch.nn.GRU` (the reset gate after the
+product).
 """
 
 import torch

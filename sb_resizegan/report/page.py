@@ -8,6 +8,7 @@ import soundfile
 import torch
 
 from sb_resizegan.metrics.tables import read_measures, readable, reference_column
+from sb_resizegan.report.figures import comparison_figure
 from sb_resizegan.report.html import (
     ReportTable,
     curves,
@@ -22,8 +23,7 @@ from sb_resizegan.report.html import (
     words_table,
     write_page,
 )
-from sb_resizegan.report.figures import comparison_figure
-from sb_resizegan.run_files import begins, by_epoch, read_or_note, read_settings, short_names
+from sb_resizegan.report.runs import begins, by_epoch, read_or_note, read_settings, short_names
 
 __all__ = ["ReportTable", "Run", "read_run", "write_report"]
 
