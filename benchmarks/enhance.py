@@ -1,4 +1,4 @@
-"""Speed of enhancement on one core, and the memory that a long file takes.
+"""Speed of enhancement on one core, the memory that a long file takes, and what its chunks change.
 
     python benchmarks/enhance.py                                     # the models of the package
     python benchmarks/enhance.py --model results/enhance/adversarial/1986/export
@@ -7,6 +7,8 @@
 The real-time factor is the time that enhancing takes, relative to the length of what is enhanced. Utterances
 are enhanced one at a time; models take turns, and the fastest round of each counts. Files are enhanced in
 processes of their own: the memory is what the process has at most, above what it had with the model loaded.
+The last two columns compare a file of two minutes, in chunks of 40 s, with one pass: the energy of the
+difference relative to that of the output, all over and more than 6 s from the joins.
 """
 
 import argparse
@@ -74,6 +76,21 @@ def utterance_factors(models, seconds, repeats):
     return best
 
 
+def chunk_differences(model):
+    """Level in dB of what chunks change, all over and away from the joins."""
+    rate = model.sample_rate
+    noisy = noisy_speech(120, rate)
+    one_pass = model.enhance_batch(torch.from_numpy(noisy)[None])[0].numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("noisy.wav", "enhanced.wav")]
+        soundfile.write(paths[0], noisy, rate, "FLOAT")
+        model.enhance_file(*paths, chunk_seconds=40)
+        chunked = soundfile.read(paths[1], dtype="float32")[0]
+    distance = np.abs(np.arange(len(noisy))[:, None] / rate - [40, 80]).min(axis=1)
+    energy = np.square(chunked - one_pass) / np.square(one_pass).mean()
+    return [10 * np.log10(energy[distance >= least].mean()) for least in (0, 6)]
+
+
 def memory(key):
     """A line of the kernel's about this process, in MiB: ``VmRSS`` is what it has, ``VmHWM`` what it had."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -120,9 +137,10 @@ def main():
     factors = [utterance_factors(models, seconds, arguments.repeats) for seconds in arguments.seconds]
     heads = [f"{seconds} s" for seconds in arguments.seconds]
     heads += [f"{minutes} min | memory, MiB" for minutes in arguments.minutes]
+    heads += ["chunks, dB", "away from joins, dB"]
     print("real-time factors on one core, and growth of memory above that with the model loaded\n")
     print(f"| model | parameters | {' | '.join(heads)} |")
-    print("| --- " + "| ---: " * (1 + len(factors) + 2 * len(arguments.minutes)) + "|")
+    print("| --- " + "| ---: " * (len(heads) + 1 + len(arguments.minutes)) + "|")
     for name, model in models.items():
         cells = [str(sum(p.numel() for p in model.parameters()))]
         cells += [f"{factor[name]:.4f}" for factor in factors]
@@ -132,6 +150,7 @@ def main():
                 soundfile.write(Path(folder) / f"noisy{minutes}.wav", noisy, model.sample_rate)
                 factor, before, growth = in_a_process(name, folder, minutes)
                 cells.append(f"{factor:.4f} | {growth:.0f} above {before:.0f}")
+        cells += [f"{difference:.1f}" for difference in chunk_differences(model)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

@@ -163,8 +163,8 @@ class GenerativeEnhancement(CheckedPretrained):
         output_path,
         seed=0,
         num_samples=None,
-        chunk_seconds=20.0,
-        context_seconds=2.0,
+        chunk_seconds=40.0,
+        context_seconds=10.0,
         progress=None,
     ):
         """Enhances a sound file of any length, sampling rate and number of channels, in bounded memory.
@@ -192,7 +192,8 @@ class GenerativeEnhancement(CheckedPretrained):
         chunk_seconds : float
             Length of the chunks. A file that is no longer is computed in one pass.
         context_seconds : float
-            What a chunk is computed with besides itself, on both sides.
+            What a chunk is computed with besides itself, on both sides. Recurrent layers remember for long:
+            the result differs from that of one pass by what they still know of a cut after so many seconds.
         progress : callable, optional
             Called with a number of seconds each time some are done; altogether the file's length.
 

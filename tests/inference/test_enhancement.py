@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from sb_resizegan.dataio.audio import UnusableAudioError, resample
-from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
+from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, shipped_models
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.models.window_generator import WindowGenerator
 from tests.inference.small import small_generator, small_model
@@ -128,6 +128,21 @@ def test_a_file_in_chunks_equals_one_pass(speech, tmp_path, make):
     assert level_db((chunked - one_pass)[100000:], one_pass[100000:]) < -60
     cut = enhanced_file(model, tmp_path, speech, seed=5, chunk_seconds=1.5, context_seconds=0)
     assert level_db(cut - one_pass, one_pass) > level_db(chunked - one_pass, one_pass) + 10
+
+
+def test_the_packages_models_in_chunks_equal_one_pass(speech_files, tmp_path):
+    speech = np.concatenate([soundfile.read(path, dtype="float32")[0] for path in speech_files])[:640000]
+    speech += 0.005 * np.random.default_rng(0).standard_normal(len(speech), dtype=np.float32)
+    for name in shipped_models():
+        if not name.startswith("enhance"):
+            continue
+        model = GenerativeEnhancement.from_hparams(source=name, run_opts={"device": "cpu"})
+        one_pass = model.enhance_batch(torch.from_numpy(speech[None]))[0].numpy()
+        chunked = enhanced_file(model, tmp_path, speech, chunk_seconds=20)
+        # Away from the join in the middle, and next to it.
+        away = np.abs(np.arange(len(speech)) - 320000) > 6 * 16000
+        assert level_db((chunked - one_pass)[away], one_pass[away]) < -60
+        assert level_db(chunked - one_pass, one_pass) < -45
 
 
 def test_a_short_file_is_computed_in_one_pass(model, speech, tmp_path):
