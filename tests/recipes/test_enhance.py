@@ -117,7 +117,7 @@ def test_a_killed_run_goes_on(main, model, speech, tmp_path):
     command = [sys.executable, RECIPE, tmp_path / "in", "-o", out, "--model", model, "--device", "cpu"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(out.glob("*.wav")):
-        time.sleep(0.001)
+        time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     whole = sorted(out.glob("*.wav"))
