@@ -334,7 +334,7 @@ def test_wrong_settings_are_refused(windows, change, message):
 
 def test_missing_modules_and_hyperparameters_are_named(windows):
     run = SmallRun(windows)
-    with pytest.raises(ValueError, match=r"expected 'generator' and 'critic', but got \['generator'\]"):
+    with pytest.raises(ValueError, match=r"expected \['generator', 'critic'\], but got \['generator'\]"):
         WGANBrain({"generator": run.generator}, vars(run.brain.hparams), 9)
     with pytest.raises(ValueError, match=r"\['loss'\] are missing"):
         hparams = {key: value for key, value in vars(run.brain.hparams).items() if key != "loss"}

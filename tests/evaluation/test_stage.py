@@ -12,7 +12,7 @@ from sb_resizegan.evaluation.monitor import EnhancementMonitor
 from sb_resizegan.evaluation.report import is_enhancement_run, write_enhancement_report
 from sb_resizegan.evaluation.stage import evaluate_systems, read_examples, read_variation
 from sb_resizegan.evaluation.table import EnhancementTable
-from tests.test_report import Page
+from tests.report.test_page import Page
 
 
 class Oracle:

@@ -16,10 +16,11 @@ import pytest
 import soundfile
 import torch
 from matplotlib import image
+from speechbrain.utils.run_opts import RunOptions
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sb_resizegan.inference import SpeechWindowGenerator
-from sb_resizegan.utils.hparams import hparams_keys, load_hparams, read_hparams
+from sb_resizegan.utils.hparams import check_keys, hparams_keys, load_hparams, read_hparams
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -232,17 +233,17 @@ def test_a_checkpoint_of_another_architecture_ends_it_with_one_line(recipe, fini
         recipe.main(command("resize.yaml", tmp_path / "run", small_corpus, "--kernel_size=22")[1:])
 
 
-@pytest.mark.parametrize("name", ["resize.yaml", "transpose.yaml"])
-def test_every_key_of_a_yaml_is_used(recipe, tmp_path, name):
+@pytest.mark.parametrize("name", ["resize.yaml", "transpose.yaml", "fullband.yaml"])
+def test_every_key_of_a_yaml_is_used(tmp_path, name):
     """Each key that is no object is referred to in the yaml, or read by the recipe or the Brain."""
     path = ROOT / "hparams" / name
     hparams, _ = load_hparams(path, {"output_folder": str(tmp_path)})
     keys = hparams_keys(ROOT / "hparams" / "resize.yaml")
-    recipe.check_keys(hparams, keys, path)
+    check_keys(hparams, keys, path)
     text = read_hparams(path)
     code = (ROOT / "recipes" / "train_gan.py").read_text()
-    code += (ROOT / "sb_resizegan" / "brains.py").read_text()
-    run_options = set(recipe.sb.utils.run_opts.RunOptions().as_dict())
+    code += "".join(path.read_text() for path in (ROOT / "sb_resizegan" / "brains").glob("*.py"))
+    run_options = set(RunOptions().as_dict())
     for key in keys:
         used = f"<{key}>" in text or f'"{key}"' in code or f"hparams.{key}" in code or key in run_options
         assert used, f"{name}: {key} is read nowhere"
