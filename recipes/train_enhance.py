@@ -61,7 +61,7 @@ def check_settings(hparams, run_opts):
         raise RunError(f"data_folder: expected either a paired corpus or {mixed} to mix, but got both")
     if mixed and hparams["clean"] is None:
         raise RunError(f"clean: expected speech to mix with {mixed}, but got none")
-    if hparams["sample_rate"] != 16000:
+    if hparams["sample_rate"] != 16000:  # also with pesq_weight 0, for the validation scores it
         raise RunError(f"sample_rate: expected 16000 Hz, which PESQ wants, but got {hparams['sample_rate']}")
     if not hparams["segment_seconds"] >= 0.5:
         raise RunError(f"segment_seconds: expected at least 0.5, but got {hparams['segment_seconds']!r}")
