@@ -3,50 +3,33 @@
     PYTHONPATH=. python benchmarks/enhance_step.py [--threads 1] [--repeats 5] [--yaml hparams/enhance.yaml]
 
 Every repeat runs all parts in turn on one batch of the yaml's size, so that they meet the same machine; a
-figure is the median over repeats. The last rows time the generator with PyTorch's own GRU in the place of
-the project's, and give the ratio of the whole generator's time.
+figure is the median over repeats.
 """
 
 import argparse
-import copy
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from sb_resizegan.brains import frozen
-from sb_resizegan.nnet.recurrent import GRU
 from sb_resizegan.utils.hparams import load_hparams
 
 YAML = Path(__file__).parents[1] / "hparams" / "enhance.yaml"
 
 
-def with_torch_gru(generator):
-    """A copy of the generator whose recurrent layers are PyTorch's."""
-    plain = copy.deepcopy(generator)
-    for module in plain.modules():
-        for name, child in module.named_children():
-            if isinstance(child, GRU):
-                own = nn.GRU(child.input_size, child.hidden_size, bidirectional=child.bidirectional)
-                own.load_state_dict(child.state_dict())
-                setattr(module, name, own)
-    return plain
-
-
 def parts_of(hparams, noisy, clean):
     """By name, functions that do a part of a step, in the order of a step."""
     generator, critic = hparams["generator"], hparams["critic"]
-    plain = with_torch_gru(generator)
     objective, loss = hparams["objective"], hparams["loss"]
     lengths = torch.ones(len(noisy))
     unit = critic.distance_unit(noisy, lengths)
     kept = {}
 
-    def forward(network=generator):
-        kept["enhanced"] = network(noisy)
+    def forward():
+        kept["enhanced"] = generator(noisy)
 
     def judge():
         kept["value"], _ = objective(kept["enhanced"], clean, lengths)
@@ -82,8 +65,6 @@ def parts_of(hparams, noisy, clean):
         "critic step: generator without graph": generate,
         "critic step: critic with penalty": critic_step,
         "adversarial term of the generator": through_critic,
-        "generator with torch.nn.GRU, forward": lambda: forward(plain),
-        "generator with torch.nn.GRU, backward": backward,
     }
 
 
@@ -117,12 +98,6 @@ def main():
     print(f"{arguments.yaml.name}: CPU milliseconds for a second of audio, {arguments.threads} thread(s)")
     for name, median in medians.items():
         print(f"  {name:40s} {median:6.1f}")
-    ours, theirs = (
-        [sum(pair) for pair in zip(times[f"{name}, forward"], times[f"{name}, backward"], strict=True)]
-        for name in ("generator", "generator with torch.nn.GRU")
-    )
-    ratio = statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
-    print(f"  generator, of its time with torch.nn.GRU: {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from torch import nn
 from sb_resizegan.models.enhancement import EnhancementGenerator
 from sb_resizegan.nnet.checks import check_integer, check_positive
 from sb_resizegan.nnet.downsampling import Downsample1d
-from sb_resizegan.nnet.recurrent import GRU
 from sb_resizegan.nnet.upsampling import Upsample1d
 
 EPSILON = 1e-8
@@ -240,7 +239,7 @@ class RecurrentPath(nn.Module):
         if check_integer("units", units) % directions:
             raise ValueError(f"units: expected an even number for two directions, but got {units}")
         self.norm = nn.LayerNorm(channels)
-        self.recurrent = GRU(channels, units // directions, bidirectional=bidirectional)
+        self.recurrent = nn.GRU(channels, units // directions, bidirectional=bidirectional)
         self.linear = nn.Linear(units, channels)
 
     def forward(self, x):
