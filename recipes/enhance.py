@@ -56,7 +56,7 @@ def parse(argv):
     parser.add_argument("--num_samples", type=int, metavar="N", help="results for each file")
     parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
     parser.add_argument(
-        "--chunk_seconds", type=float, default=40.0, help="longer files are cut into chunks (default: 40)"
+        "--chunk_seconds", type=float, default=60.0, help="longer files are cut into chunks (default: 60)"
     )
     arguments = parser.parse_args(argv)
     if arguments.num_samples is not None and arguments.num_samples < 1:

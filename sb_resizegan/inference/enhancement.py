@@ -163,8 +163,8 @@ class GenerativeEnhancement(CheckedPretrained):
         output_path,
         seed=0,
         num_samples=None,
-        chunk_seconds=40.0,
-        context_seconds=10.0,
+        chunk_seconds=60.0,
+        context_seconds=20.0,
         progress=None,
     ):
         """Enhances a sound file of any length, sampling rate and number of channels, in bounded memory.
