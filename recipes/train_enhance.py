@@ -108,32 +108,38 @@ def prepared(hparams, key, name, parts, **options):
 
 
 def load_data(hparams):
-    """A source of training batches and the utterances to validate on."""
+    """A source of training batches, the utterances to validate on, and those to test on."""
     try:
-        if hparams["data_folder"] is None:
-            train, valid = mixtures(hparams)
-        else:
-            folder, root = prepared(
-                hparams,
-                "data_folder",
-                "pairs",
-                ["train"] if hparams["valid_data"] else ["train", "valid"],
-                valid_fraction=hparams["valid_fraction"],
-            )
-            train = PairedSegments(
-                folder / "train.json",
-                segment_samples(hparams),
-                hparams["sample_rate"],
-                root,
-                hparams["max_memory_gb"],
-            )
-        if hparams["valid_data"] is not None:
-            folder, root = prepared(hparams, "valid_data", "valid_pairs", ["valid"], split="valid")
-        elif hparams["data_folder"] is None:
-            return train, from_mixtures(valid.fixed(hparams["valid_utterances"], hparams["seed"]))
-        return train, read_utterances(folder / "valid.json", root, hparams["sample_rate"])
+        source, utterances = load_training_data(hparams)
+        return source, utterances, load_test_data(hparams) or utterances
     except (ValueError, OSError) as error:  # nothing usable, a setting out of range, a full disk
         raise RunError(error) from error
+
+
+def load_training_data(hparams):
+    """A source of training batches and the utterances to validate on."""
+    if hparams["data_folder"] is None:
+        train, valid = mixtures(hparams)
+    else:
+        folder, root = prepared(
+            hparams,
+            "data_folder",
+            "pairs",
+            ["train"] if hparams["valid_data"] else ["train", "valid"],
+            valid_fraction=hparams["valid_fraction"],
+        )
+        train = PairedSegments(
+            folder / "train.json",
+            segment_samples(hparams),
+            hparams["sample_rate"],
+            root,
+            hparams["max_memory_gb"],
+        )
+    if hparams["valid_data"] is not None:
+        folder, root = prepared(hparams, "valid_data", "valid_pairs", ["valid"], split="valid")
+    elif hparams["data_folder"] is None:
+        return train, from_mixtures(valid.fixed(hparams["valid_utterances"], hparams["seed"]))
+    return train, read_utterances(folder / "valid.json", root, hparams["sample_rate"])
 
 
 def load_test_data(hparams):
@@ -173,7 +179,9 @@ def as_batches(utterances, samples):
 def train(hparams, run_opts):
     """Trains and exports."""
     output_folder = Path(hparams["output_folder"])
-    source, utterances = load_data(hparams)
+    source, utterances, test_utterances = load_data(hparams)
+    if hparams["compare_with"] is not None:
+        load_system(hparams["compare_with"], "cpu")  # what is wrong with it shall show now
     brain_hparams = {
         **hparams,
         "train_loggers": [
@@ -223,7 +231,7 @@ def train(hparams, run_opts):
     )
     hparams["checkpointer"].remove_partial()
     brain.fit(hparams["epoch_counter"], stream, as_batches(utterances, segment_samples(hparams)))
-    run_on_main(finish, args=(hparams, load_test_data(hparams) or utterances, brain.device))
+    run_on_main(finish, args=(hparams, test_utterances, brain.device))
 
 
 @torch.no_grad()

@@ -111,3 +111,12 @@ def check_range(key, pair, lowest, highest):
         raise ValueError(
             f"{key}: expected two numbers in order from {lowest:g} to {highest:g}, but got {pair!r}"
         )
+
+
+def rows_of(rank, world_size, batch_size):
+    """Rows of the joint batch that one process gets, as a range; a ValueError names a wrong argument."""
+    check_count("batch_size", batch_size)
+    check_count("world_size", world_size)
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank: expected 0 to {world_size - 1} (world_size - 1), but got {rank!r}")
+    return range(rank * batch_size, (rank + 1) * batch_size)

@@ -5,7 +5,15 @@ import torch
 from scipy.fft import irfft, next_fast_len, rfft
 
 from sb_resizegan.dataio.activity import active_regions
-from sb_resizegan.dataio.draws import FIXED, TRAINING, Draws, check_count, check_probability, check_range
+from sb_resizegan.dataio.draws import (
+    FIXED,
+    TRAINING,
+    Draws,
+    check_count,
+    check_probability,
+    check_range,
+    rows_of,
+)
 from sb_resizegan.dataio.noisy import NoisyBatch
 from sb_resizegan.dataio.perturbation import (
     change_speed,
@@ -195,11 +203,7 @@ class NoisyMixtures:
         ValueError
             If an argument is out of range.
         """
-        check_count("batch_size", batch_size)
-        check_count("world_size", world_size)
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank: expected 0 to {world_size - 1} (world_size - 1), but got {rank!r}")
-        rows = range(rank * batch_size, (rank + 1) * batch_size)
+        rows = rows_of(rank, world_size, batch_size)
         return self._stack(Draws(seed, n, row, TRAINING) for row in rows)
 
     def fixed(self, count, seed):

@@ -8,7 +8,7 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
-from sb_resizegan.dataio.draws import Draws, check_count
+from sb_resizegan.dataio.draws import Draws, check_count, rows_of
 from sb_resizegan.dataio.manifest_files import stamp_files
 from sb_resizegan.dataio.noisy import NoisyBatch
 from sb_resizegan.dataio.paired_utterances import read_pair, read_pair_manifest
@@ -140,12 +140,9 @@ class PairedSegments:
         ValueError
             If an argument is out of range.
         """
-        check_count("batch_size", batch_size)
-        check_count("world_size", world_size)
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank: expected 0 to {world_size - 1} (world_size - 1), but got {rank!r}")
+        rows = rows_of(rank, world_size, batch_size)
         # A place among all samples tells the utterance, how far it lies into that, the first sample.
-        places = Draws(seed, n).uniform(batch_size * world_size)[rank * batch_size : (rank + 1) * batch_size]
+        places = Draws(seed, n).uniform(batch_size * world_size)[rows.start : rows.stop]
         places = places * self._ends[-1]
         utterances = np.searchsorted(self._ends, places, side="right")
         lengths = self._lengths[utterances]

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
 from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
-from sb_resizegan.dataio.draws import FIXED, TRAINING, Draws, check_count
+from sb_resizegan.dataio.draws import FIXED, TRAINING, Draws, check_count, rows_of
 from sb_resizegan.dataio.manifest_files import read_manifest, stamp_files
 from sb_resizegan.dataio.sample_store import SampleStore
 
@@ -152,12 +152,9 @@ class SpeechWindows:
         ValueError
             If an argument is out of range.
         """
-        check_count("batch_size", batch_size)
-        check_count("world_size", world_size)
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank: expected 0 to {world_size - 1} (world_size - 1), but got {rank!r}")
+        rows = rows_of(rank, world_size, batch_size)
         numbers = self._draw(n, batch_size * world_size, seed, TRAINING)
-        return self._cut(numbers[rank * batch_size : (rank + 1) * batch_size])
+        return self._cut(numbers[rows.start : rows.stop])
 
     def fixed(self, count, seed):
         """Windows that are the same at each call, for validation or as a sample of real speech.

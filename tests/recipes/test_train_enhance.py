@@ -219,3 +219,11 @@ def test_sizes_are_what_the_yamls_say(tmp_path):
 
     assert parameters("enhance_small.yaml") <= 60_000
     assert parameters("enhance.yaml") <= 300_000
+
+
+@pytest.mark.parametrize("key", ["test_data", "compare_with"])
+def test_what_is_needed_in_the_end_is_looked_at_before_the_training(key, small_corpus, tmp_path):
+    process = run("enhance_regression.yaml", tmp_path / "run", clean=small_corpus, **{key: "/nowhere"})
+    assert process.returncode != 0
+    assert "/nowhere" in process.stderr and "Traceback" not in process.stderr
+    assert not list(tmp_path.glob("run/save/CKPT*"))
