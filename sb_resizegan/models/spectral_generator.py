@@ -216,7 +216,7 @@ class DualPathBlock(nn.Module):
 
 
 class RecurrentPath(nn.Module):
-    """Layer norm, GRU and a linear layer.
+    """Layer norm, LSTM and a linear layer.
 
     Arguments
     ---------
@@ -239,7 +239,7 @@ class RecurrentPath(nn.Module):
         if check_integer("units", units) % directions:
             raise ValueError(f"units: expected an even number for two directions, but got {units}")
         self.norm = nn.LayerNorm(channels)
-        self.recurrent = nn.GRU(channels, units // directions, bidirectional=bidirectional)
+        self.recurrent = nn.LSTM(channels, units // directions, bidirectional=bidirectional)
         self.linear = nn.Linear(units, channels)
 
     def forward(self, x):
