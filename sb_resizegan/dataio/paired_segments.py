@@ -11,7 +11,7 @@ from tqdm import tqdm
 from sb_resizegan.dataio.draws import Draws, check_count, rows_of
 from sb_resizegan.dataio.manifest_files import stamp_files
 from sb_resizegan.dataio.noisy import NoisyBatch
-from sb_resizegan.dataio.paired_utterances import read_pair, read_pair_manifest
+from sb_resizegan.dataio.pairs import read_pair, read_pair_manifest
 from sb_resizegan.dataio.sample_store import SampleStore
 
 __all__ = ["PairedSegments"]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sb_resizegan.dataio.paired_utterances import read_pair, read_pair_manifest
+from sb_resizegan.dataio.pairs import read_pair, read_pair_manifest
 
 __all__ = ["Utterance", "measured_snr_db", "read_utterances"]
 
@@ -45,7 +45,7 @@ def read_utterances(manifest_json, data_root=None, sample_rate=16000):
     Raises
     ------
     FileNotFoundError, ValueError, UnusableAudioError
-        As :func:`~sb_resizegan.dataio.paired_utterances.read_pair_manifest` and ``read_pair``.
+        As :func:`~sb_resizegan.dataio.pairs.read_pair_manifest` and ``read_pair``.
 
     Example
     -------

@@ -17,7 +17,7 @@ import soundfile
 from sb_resizegan.dataio.audio import read_mono, resample
 from sb_resizegan.dataio.paired import prepare_pairs
 from sb_resizegan.dataio.paired_layouts import NoPairsError
-from sb_resizegan.dataio.paired_utterances import read_pair_manifest
+from sb_resizegan.dataio.pairs import read_pair_manifest
 from tests.paired_trees import (
     file_size_limit,
     noisy_of,
