@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from sb_resizegan.brains import frozen
+from sb_resizegan.utils.cpu import keep_cpu_fast
 from sb_resizegan.utils.hparams import load_hparams
 
 YAML = Path(__file__).parents[1] / "hparams" / "enhance.yaml"
@@ -78,7 +79,7 @@ def main():
     parser.add_argument("--yaml", type=Path, default=YAML)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    torch.set_flush_denormal(True)
+    keep_cpu_fast()
     with tempfile.TemporaryDirectory() as folder:
         hparams, _ = load_hparams(arguments.yaml, {"output_folder": folder})
     samples = round(hparams["segment_seconds"] * hparams["sample_rate"])

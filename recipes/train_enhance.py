@@ -41,6 +41,7 @@ from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
 from sb_resizegan.export import export_generator
 from sb_resizegan.inference import ModelSourceError
 from sb_resizegan.utils.checkpoints import CheckpointError
+from sb_resizegan.utils.cpu import keep_cpu_fast
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError
 from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
@@ -264,7 +265,7 @@ def finish(hparams, utterances, device):
 
 def main(arguments):
     """Runs the recipe; settings that cannot be run end it with one line."""
-    torch.set_flush_denormal(True)  # an adversarial training makes denormal numbers, which are slow on a CPU
+    keep_cpu_fast()
     start = time.monotonic()
     errors = (CheckpointError, CorpusUnavailableError, FolderInUseError, HparamsError, ModelSourceError)
     try:

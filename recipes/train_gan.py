@@ -33,6 +33,7 @@ from sb_resizegan.export import export_generator
 from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
 from sb_resizegan.report.page import write_report
 from sb_resizegan.utils.checkpoints import CheckpointError
+from sb_resizegan.utils.cpu import keep_cpu_fast
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError
 from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
@@ -176,7 +177,7 @@ def generate(brain, count, batch_size=256):
 
 def main(arguments):
     """Runs the recipe; settings that cannot be run end it with one line."""
-    torch.set_flush_denormal(True)  # an adversarial training makes denormal numbers, which are slow on a CPU
+    keep_cpu_fast()
     start = time.monotonic()
     try:
         hparams, run_opts, lock = begin_run(arguments, REFERENCE, check_settings)
