@@ -216,7 +216,7 @@ class DualPathBlock(nn.Module):
 
 
 class RecurrentPath(nn.Module):
-    """Layer norm, LSTM and a linear layer.
+    """Layer norm, LSTM and a linear layer; the LSTM begins with its forget gates open.
 
     Arguments
     ---------
@@ -241,7 +241,34 @@ class RecurrentPath(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.recurrent = nn.LSTM(channels, units // directions, bidirectional=bidirectional)
         self.linear = nn.Linear(units, channels)
+        remember(self.recurrent)
 
     def forward(self, x):
         """``(steps, batch, channels)`` to the same shape."""
         return self.linear(self.recurrent(self.norm(x))[0])
+
+
+@torch.no_grad()
+def remember(lstm):
+    """Opens the forget gates of a new LSTM, so that it learns from far back from the first step on.
+
+    Source: R. Jozefowicz, W. Zaremba, I. Sutskever, "An empirical exploration of recurrent network
+    architectures", ICML 2015, section 2.2 (a bias of 1).
+
+    Arguments
+    ---------
+    lstm : torch.nn.LSTM
+        Of one layer.
+
+    Example
+    -------
+    >>> lstm = nn.LSTM(2, 3)
+    >>> before = lstm.bias_ih_l0.clone()
+    >>> remember(lstm)
+    >>> (lstm.bias_ih_l0 - before).round().tolist()
+    [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    size = lstm.hidden_size
+    for name, parameter in lstm.named_parameters():
+        if name.startswith("bias_ih"):
+            parameter[size : 2 * size] += 1  # PyTorch's order of gates: input, forget, cell, output
