@@ -6,7 +6,6 @@
     python recipes/train_enhance.py hparams/enhance.yaml --clean SPEECH --noise NOISE # mixed on the fly
     python recipes/train_enhance.py hparams/enhance_regression.yaml --clean "[a, b.csv]" --noise c.csv --rir d
     torchrun --nproc_per_node=4 recipes/train_enhance.py hparams/enhance.yaml --data_folder VOICEBANK
-    without
 
 VoiceBank-DEMAND, DNS-Challenge, plain clean/ and noisy/ folders and csv lists are told apart by themselves.
 The same command again goes on where an interrupted run stopped; with a higher --number_of_epochs it goes on
@@ -23,7 +22,7 @@ from pathlib import Path
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import torch
-from speechbrain.utils.distributed import get_rank, if_main_process, run_on_main
+from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.dataio.corpora import CorpusUnavailableError
@@ -32,7 +31,6 @@ from sb_resizegan.dataio.noisy import NoisyBatch
 from sb_resizegan.dataio.paired import prepare_pairs
 from sb_resizegan.dataio.paired_segments import PairedSegments
 from sb_resizegan.dataio.recordings import Recordings
-from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.dataio.utterances import Utterance, read_utterances
 from sb_resizegan.evaluation.monitor import EnhancementMonitor
 from sb_resizegan.evaluation.report import write_enhancement_report
@@ -44,8 +42,7 @@ from sb_resizegan.utils.checkpoints import CheckpointError
 from sb_resizegan.utils.cpu import keep_cpu_fast
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError
-from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
-from sb_resizegan.utils.run import RunError, begin_run, check_counts, gradient_accumulation, world_size
+from sb_resizegan.utils.run import RunError, begin_run, check_counts, training_loggers, training_stream
 
 # The yaml whose keys every other one has to have.
 REFERENCE = Path(__file__).parents[1] / "hparams" / "enhance.yaml"
@@ -183,31 +180,13 @@ def train(hparams, run_opts):
     source, utterances, test_utterances = load_data(hparams)
     if hparams["compare_with"] is not None:
         load_system(hparams["compare_with"], "cpu")  # what is wrong with it shall show now
-    brain_hparams = {
-        **hparams,
-        "train_loggers": [
-            EpochFileLogger(output_folder / "train_log.txt", precision=4),
-            EpochTensorboardLogger(output_folder / "tensorboard"),
-        ],
-    }
     if hparams["start_from"] is not None:
         start = load_system(hparams["start_from"], "cpu")
         try:
             hparams["generator"].load_state_dict(start.mods.generator.state_dict())
         except RuntimeError as error:
             raise RunError(f"start_from: {hparams['start_from']} is another architecture: {error}") from error
-    steps_per_epoch = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1)
-    batches_per_epoch = steps_per_epoch * gradient_accumulation(hparams, run_opts)
-    stream = WindowStream(
-        source,
-        hparams["batch_size"],
-        batches_per_epoch,
-        seed=hparams["seed"],
-        rank=get_rank() or 0,
-        world_size=world_size(),
-        num_workers=hparams["num_workers"],
-    )
-    hparams["checkpointer"].add_recoverable("train_stream", stream)
+    stream = training_stream(source, hparams, run_opts)
     monitor = None
 
     def on_epoch(epoch, brain):
@@ -222,8 +201,8 @@ def train(hparams, run_opts):
 
     brain = EnhancementBrain(
         hparams["modules"],
-        brain_hparams,
-        batches_per_epoch,
+        {**hparams, "train_loggers": training_loggers(hparams)},
+        len(stream),
         on_epoch=on_epoch,
         checkpoint_key=hparams["checkpoint_key"],
         highest_is_best=True,

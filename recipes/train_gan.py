@@ -5,8 +5,7 @@
     python recipes/train_gan.py hparams/transpose.yaml --data_folder MY_SPEECH # any folder of speech
     python recipes/train_gan.py hparams/resize.yaml --device cuda --precision bf16 --number_of_epochs 100
     torchrun --nproc_per_node=4 recipes/train_gan.py hparams/resize.yaml           # on four GPUs
-    torchrun --nproc_per_node=2 recipes/train_gan.py hparams/resize.yaml --device cpu   # or two processes
-    without
+    torchrun --nproc_per_node=2 recipes/train_gan.py hparams/resize.yaml --device cpu   # two processes
 
 The same command again goes on where an interrupted run stopped. Every key of the yaml can be set on the
 command line.
@@ -22,12 +21,11 @@ from pathlib import Path
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import torch
-from speechbrain.utils.distributed import get_rank, if_main_process, run_on_main
+from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.corpora import CorpusUnavailableError, prepare_default_corpus
 from sb_resizegan.dataio.manifest import prepare_speech
-from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.export import export_generator
 from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
@@ -36,8 +34,7 @@ from sb_resizegan.utils.checkpoints import CheckpointError
 from sb_resizegan.utils.cpu import keep_cpu_fast
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError
-from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
-from sb_resizegan.utils.run import RunError, begin_run, check_counts, gradient_accumulation, world_size
+from sb_resizegan.utils.run import RunError, begin_run, check_counts, training_loggers, training_stream
 
 # The yaml whose keys every other one has to have.
 REFERENCE = Path(__file__).parents[1] / "hparams" / "resize.yaml"
@@ -106,13 +103,6 @@ def train(hparams, run_opts):
     """Trains, exports, and returns the monitor, which knows where things are."""
     output_folder = Path(hparams["output_folder"])
     train_windows, valid_windows = load_windows(hparams)
-    brain_hparams = {
-        **hparams,
-        "train_loggers": [
-            EpochFileLogger(output_folder / "train_log.txt", precision=4),
-            EpochTensorboardLogger(output_folder / "tensorboard"),
-        ],
-    }
     real = valid_windows.fixed(2 * hparams["measured_windows"], seed=hparams["seed"])
     monitor = WindowMonitor(
         output_folder,
@@ -129,22 +119,11 @@ def train(hparams, run_opts):
         log_to_tensorboard(brain.hparams.train_loggers[1].writer, monitor, epoch)
         return figures
 
-    steps_per_epoch = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1)
-    batches_per_epoch = steps_per_epoch * gradient_accumulation(hparams, run_opts)
-    stream = WindowStream(
-        train_windows,
-        hparams["batch_size"],
-        batches_per_epoch,
-        seed=hparams["seed"],
-        rank=get_rank() or 0,
-        world_size=world_size(),
-        num_workers=hparams["num_workers"],
-    )
-    hparams["checkpointer"].add_recoverable("train_stream", stream)
+    stream = training_stream(train_windows, hparams, run_opts)
     brain = WGANBrain(
         hparams["modules"],
-        brain_hparams,
-        batches_per_epoch,
+        {**hparams, "train_loggers": training_loggers(hparams)},
+        len(stream),
         on_epoch=on_epoch,
         checkpoint_key=hparams["checkpoint_key"],
         run_opts=run_opts,

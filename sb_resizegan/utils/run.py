@@ -10,15 +10,27 @@ from speechbrain.utils.distributed import (
     ddp_barrier,
     ddp_broadcast,
     ddp_init_group,
+    get_rank,
     if_main_process,
     infer_device,
     is_distributed_initialized,
 )
 
+from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.utils.hparams import check_keys, hparams_keys, load_hparams, parse_overrides
 from sb_resizegan.utils.locks import FolderLock
+from sb_resizegan.utils.loggers import EpochFileLogger, EpochTensorboardLogger
 
-__all__ = ["RunError", "begin_run", "check_counts", "check_device", "gradient_accumulation", "world_size"]
+__all__ = [
+    "RunError",
+    "begin_run",
+    "check_counts",
+    "check_device",
+    "gradient_accumulation",
+    "training_loggers",
+    "training_stream",
+    "world_size",
+]
 
 
 class RunError(ValueError):
@@ -116,6 +128,46 @@ def gradient_accumulation(hparams, run_opts):
     """Batches in an optimizer step, from the command line or the yaml."""
     key = "grad_accumulation_factor"
     return run_opts[key] if key in run_opts.overridden_args else hparams.get(key, 1)
+
+
+def training_loggers(hparams):
+    """What a run writes its figures to, at the end of every epoch: ``train_log.txt`` and TensorBoard."""
+    folder = Path(hparams["output_folder"])
+    return [
+        EpochFileLogger(folder / "train_log.txt", precision=4),
+        EpochTensorboardLogger(folder / "tensorboard"),
+    ]
+
+
+def training_stream(source, hparams, run_opts):
+    """Batches of an epoch for this process; the checkpointer keeps its place in them.
+
+    Arguments
+    ---------
+    source : object
+        What a :class:`~sb_resizegan.dataio.stream.WindowStream` draws from.
+    hparams : dict
+        The hyperparameters.
+    run_opts : speechbrain.utils.run_opts.RunOptions
+        The run options.
+
+    Returns
+    -------
+    WindowStream
+        As long as the epoch.
+    """
+    steps = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1)
+    stream = WindowStream(
+        source,
+        hparams["batch_size"],
+        steps * gradient_accumulation(hparams, run_opts),
+        seed=hparams["seed"],
+        rank=get_rank() or 0,
+        world_size=world_size(),
+        num_workers=hparams["num_workers"],
+    )
+    hparams["checkpointer"].add_recoverable("train_stream", stream)
+    return stream
 
 
 def world_size():
