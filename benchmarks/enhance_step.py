@@ -1,6 +1,6 @@
 """Times the parts of an enhancement training step, as CPU time for each second of audio.
 
-    PYTHONPATH=. python benchmarks/enhance_step.py [--threads 1] [--repeats 5] [--yaml hparams/enhance.yaml]
+    PYTHONPATH=. python benchmarks/enhance_step.py [--threads 1] [--repeats 5] [--bf16] [--yaml YAML]
 
 Every repeat runs all parts in turn on one batch of the yaml's size, so that they meet the same machine; a
 figure is the median over repeats.
@@ -76,6 +76,7 @@ def main():
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--bf16", action="store_true", help="as with --precision bf16 in the training")
     parser.add_argument("--yaml", type=Path, default=YAML)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -91,12 +92,17 @@ def main():
     for repeat in range(arguments.repeats + 1):
         for name, run in parts.items():
             begin = time.process_time()
-            run()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.bf16):
+                run()
             if repeat:  # the first warms up
                 times[name].append(time.process_time() - begin)
     seconds = clean.numel() / hparams["sample_rate"]
     medians = {name: 1e3 * statistics.median(values) / seconds for name, values in times.items()}
-    print(f"{arguments.yaml.name}: CPU milliseconds for a second of audio, {arguments.threads} thread(s)")
+    precision = "bfloat16" if arguments.bf16 else "float32"
+    print(
+        f"{arguments.yaml.name}: CPU milliseconds for a second of audio, {precision}, "
+        f"{arguments.threads} thread(s)"
+    )
     for name, median in medians.items():
         print(f"  {name:40s} {median:6.1f}")
 
