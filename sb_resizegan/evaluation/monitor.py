@@ -40,8 +40,6 @@ class EnhancementMonitor:
         16000 Hz.
     shown : int
         How many utterances are kept as sound and picture, spread over the signal-to-noise ratios.
-    batch_seconds : float
-        Most seconds of audio that are enhanced at once.
     device : str or torch.device
         Where ``enhance`` takes its input and PESQ is computed.
     intelligibility : bool
@@ -66,13 +64,11 @@ class EnhancementMonitor:
         utterances,
         sample_rate=16000,
         shown=4,
-        batch_seconds=60.0,
         device="cpu",
         intelligibility=True,
     ):
         self.output_folder = Path(output_folder)
         self.sample_rate = sample_rate
-        self.batch_seconds = batch_seconds
         self.device = torch.device(device)
         self.intelligibility = intelligibility
         utterances = [Utterance(*utterance) for utterance in utterances]
@@ -100,7 +96,7 @@ class EnhancementMonitor:
         epoch : int
             Its number; what an interrupted run wrote for it is replaced.
         enhance : callable
-            From noisy speech ``(batch, time)`` on the device to enhanced speech of the same shape.
+            From noisy speech ``(1, time)`` on the device to enhanced speech of the same shape.
 
         Returns
         -------
@@ -109,13 +105,8 @@ class EnhancementMonitor:
             outputs that PESQ refuses (silence, NaN). In ``pesq_wb`` these count as 1, in the others not at
             all, so that a broken model doesn't look better than a poor one.
         """
-        outputs = enhance_utterances(
-            enhance,
-            [utterance.noisy for utterance in self.utterances],
-            self.sample_rate,
-            self.batch_seconds,
-            self.device,
-        )
+        inputs = [utterance.noisy for utterance in self.utterances]
+        outputs = enhance_utterances(enhance, inputs, self.device)
         row = self._figures(self._score(self.utterances, outputs))
         if row["unscored"]:
             logger.warning(f"epoch {epoch}: PESQ refuses {row['unscored']} of {len(outputs)} outputs")

@@ -11,24 +11,17 @@ from sb_resizegan.dataio.utterances import measured_snr_db
 
 __all__ = ["choose_shown", "enhance_utterances", "folder_name", "write_signal"]
 
-# Silence that an utterance may get behind it to be as long as others of its batch, as a part of its length.
-MOST_PADDING = 0.05
-
 
 @torch.no_grad()
-def enhance_utterances(enhance, noisy, sample_rate=16000, batch_seconds=60.0, device="cpu", progress=None):
-    """Enhances utterances in batches of nearly equal lengths.
+def enhance_utterances(enhance, noisy, device="cpu", progress=None):
+    """Enhances utterances one by one: a model with recurrent layers hears the padding of a batch.
 
     Arguments
     ---------
     enhance : callable
-        From ``(batch, time)`` on ``device`` to the same shape.
+        From ``(1, time)`` on ``device`` to the same shape.
     noisy : sequence of numpy.ndarray or torch.Tensor
         Utterances ``(time,)``.
-    sample_rate : int
-        In Hz.
-    batch_seconds : float
-        Most seconds in a batch; 0 takes utterances one by one, without any padding.
     device : str or torch.device
         Of the input.
     progress : callable, optional
@@ -49,38 +42,18 @@ def enhance_utterances(enhance, noisy, sample_rate=16000, batch_seconds=60.0, de
     >>> [len(x) for x in enhance_utterances(lambda x: x / 2, [torch.ones(8000), torch.ones(3000)])]
     [8000, 3000]
     """
-    signals = [torch.as_tensor(signal, dtype=torch.float32) for signal in noisy]
-    outputs = [None] * len(signals)
-    for indices in _batches([len(signal) for signal in signals], batch_seconds * sample_rate):
-        longest = max(len(signals[index]) for index in indices)
-        batch = torch.zeros(len(indices), longest)
-        for row, index in zip(batch, indices, strict=True):
-            row[: len(signals[index])] = signals[index]
-        enhanced = enhance(batch.to(device))
-        if enhanced.shape != batch.shape:
+    outputs = []
+    for signal in noisy:
+        signal = torch.as_tensor(signal, dtype=torch.float32, device=device).unsqueeze(0)
+        enhanced = enhance(signal)
+        if enhanced.shape != signal.shape:
             raise ValueError(
-                f"enhance: expected an output of shape {tuple(batch.shape)}, but got {tuple(enhanced.shape)}"
+                f"enhance: expected an output of shape {tuple(signal.shape)}, but got {tuple(enhanced.shape)}"
             )
-        enhanced = enhanced.float().cpu().numpy()
-        for row, index in zip(enhanced, indices, strict=True):
-            outputs[index] = row[: len(signals[index])].copy()
+        outputs.append(enhanced[0].float().cpu().numpy())
         if progress is not None:
-            progress(len(indices))
+            progress(1)
     return outputs
-
-
-def _batches(lengths, most_samples):
-    batch = []
-    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        if batch:
-            longest = lengths[batch[0]]
-            padding = longest - lengths[index]
-            if (len(batch) + 1) * longest > most_samples or padding > MOST_PADDING * lengths[index]:
-                yield batch
-                batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 def choose_shown(utterances, count):

@@ -103,7 +103,7 @@ def evaluate_systems(
     noisy = [utterance.noisy for utterance in utterances]
     outputs = {"noisy": noisy}
     for name, enhance in systems.items():
-        outputs[name] = enhance_utterances(enhance, noisy, sample_rate, 0, device, progress)
+        outputs[name] = enhance_utterances(enhance, noisy, device, progress)
     # One call for all systems: processes start but once.
     scores = score_utterances(
         [utterance.clean for _ in outputs for utterance in utterances],

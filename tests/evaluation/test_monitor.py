@@ -80,20 +80,17 @@ def test_utterances_without_pesq_are_left_out_and_named(utterances, tmp_path, ca
         EnhancementMonitor(tmp_path, [silent, short])
 
 
-def test_batches_keep_utterances_apart_and_in_order():
-    signals = [torch.full((n,), float(k + 1)) for k, n in enumerate((1000, 8000, 990, 7900, 500, 970))]
+def test_utterances_come_whole_alone_and_in_order():
+    signals = [torch.full((n,), float(k + 1)) for k, n in enumerate((1000, 8000, 990))]
     seen = []
 
     def enhance(noisy):
         seen.append(tuple(noisy.shape))
         return 2 * noisy
 
-    outputs = enhance_utterances(enhance, signals, sample_rate=1000, batch_seconds=16)
+    outputs = enhance_utterances(enhance, signals)
     assert all((output == 2 * signal.numpy()).all() for output, signal in zip(outputs, signals, strict=True))
-    assert sorted(seen) == [(1, 500), (2, 8000), (3, 1000)]
-    seen.clear()
-    enhance_utterances(enhance, signals, sample_rate=1000, batch_seconds=0)
-    assert sorted(seen) == sorted((1, len(signal)) for signal in signals)
+    assert seen == [(1, 1000), (1, 8000), (1, 990)]
     with pytest.raises(ValueError, match="enhance: expected an output of shape"):
         enhance_utterances(lambda noisy: noisy[0], signals)
 
