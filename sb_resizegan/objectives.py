@@ -60,9 +60,9 @@ class EnhancementObjective:
     def __init__(
         self,
         magnitude=1.0,
-        complex=1.0,
-        waveform=0.2,
-        pesq=0.2,
+        complex=2.0,
+        waveform=0.5,
+        pesq=0.4,
         n_fft=512,
         compression=0.3,
         sample_rate=16000,
