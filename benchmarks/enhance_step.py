@@ -1,6 +1,7 @@
 """Times the parts of an enhancement training step, as CPU time for each second of audio.
 
-    PYTHONPATH=. python benchmarks/enhance_step.py [--threads 1] [--repeats 5] [--bf16] [--yaml YAML]
+    PYTHONPATH=. python benchmarks/enhance_step.py [--threads 1] [--repeats 5] [--bf16] [--release_memory]
+                                                  [--yaml YAML]
 
 Every repeat runs all parts in turn on one batch of the yaml's size, so that they meet the same machine; a
 figure is the median over repeats.
@@ -77,10 +78,14 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--bf16", action="store_true", help="as with --precision bf16 in the training")
+    parser.add_argument("--release_memory", action="store_true", help="give freed memory to the system")
     parser.add_argument("--yaml", type=Path, default=YAML)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    keep_cpu_fast()
+    if arguments.release_memory:
+        torch.set_flush_denormal(True)
+    else:
+        keep_cpu_fast()
     with tempfile.TemporaryDirectory() as folder:
         hparams, _ = load_hparams(arguments.yaml, {"output_folder": folder})
     samples = round(hparams["segment_seconds"] * hparams["sample_rate"])
