@@ -3,14 +3,17 @@
 
     python recipes/export.py results/nearest/1986
     python recipes/export.py results/nearest/1986 --lowest frechet_log_mel -o my_generator
-    python recipes/export.py results/enhance/1986 --highest pesq_wb -o my_enhancer
+    python recipes/export.py results/enhance/1986 --highest pesq_wb --memory_seconds 5 -o my_enhancer
 
-The first exports the newest checkpoint to results/nearest/1986/export, which a training does by itself.
+The first exports the newest checkpoint to results/nearest/1986/export, which a training does by itself. With
+--memory_seconds, no cell of a SpectralGenerator's recurrent layers along time keeps what it holds for longer
+(its time constant on a minute of the default corpus with noise): chunks of long files then equal one pass.
 """
 
 import argparse
 import sys
 
+from sb_resizegan.dataio.corpora import CorpusUnavailableError
 from sb_resizegan.export import export_generator, loading_code
 from sb_resizegan.inference import ModelSourceError
 
@@ -28,12 +31,18 @@ def main():
         "--lowest", "--best", metavar="FIGURE", help="take the checkpoint in which this figure is lowest"
     )
     choice.add_argument("--highest", metavar="FIGURE", help="take the one in which this figure is highest")
+    parser.add_argument("--memory_seconds", type=float, metavar="SECONDS", help="longest time constant")
     args = parser.parse_args()
     try:
         folder = export_generator(
-            args.run_folder, args.output, args.checkpoint, args.lowest or args.highest, bool(args.highest)
+            args.run_folder,
+            args.output,
+            args.checkpoint,
+            args.lowest or args.highest,
+            bool(args.highest),
+            args.memory_seconds,
         )
-    except (ModelSourceError, OSError) as error:
+    except (CorpusUnavailableError, ModelSourceError, OSError) as error:
         sys.exit(f"error: {error}")
     print(f"exported to {folder}")
     print(f"load it: {loading_code(folder)}")

@@ -6,10 +6,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import ruamel.yaml
 import torch
 
+from sb_resizegan.dataio.corpora import prepare_default_corpus
+from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, SpeechWindowGenerator
+from sb_resizegan.models.memory import limit_memory
+from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.utils.checkpoints import AtomicCheckpointer
 
 # By task: the class that loads the model, what it is, and what to do with it.
@@ -40,8 +45,13 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 
 AVERAGE = "generator_average"
 
+# What the memory of a generator is measured on: so much speech, with noise of this RMS.
+MEASURED_SECONDS, NOISE_RMS = 60, 0.01
 
-def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=None, highest=False):
+
+def export_generator(
+    run_folder, export_folder=None, checkpoint=None, best_by=None, highest=False, memory_seconds=None
+):
     """Writes the averaged generator of a training as a folder that :mod:`sb_resizegan.inference` loads.
 
     A training whose yaml has ``lowpass_hz``, the band of its windows, is one of windows; any other is one of
@@ -59,6 +69,9 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
         A figure in the checkpoints' meta data: take the checkpoint in which it is lowest instead.
     highest : bool
         Whether to take the one in which it is highest.
+    memory_seconds : float, optional
+        Of a spectral generator: longest time constant of its cells
+        (:func:`~sb_resizegan.models.memory.limit_memory`) on a minute of the default corpus with noise.
 
     Returns
     -------
@@ -68,7 +81,8 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
     Raises
     ------
     ModelSourceError
-        If there is no run, no checkpoint or no averaged generator; it names what was looked for.
+        If there is no run, no checkpoint or no averaged generator, or one without a memory to be limited; it
+        names what was looked for.
     """
     run_folder = Path(run_folder)
     hparams_path = run_folder / "hyperparams.yaml"
@@ -110,6 +124,8 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
     try:
         (partial / "hyperparams.yaml").write_text(text.getvalue(), encoding="utf-8")
         torch.save(weights, partial / "generator.ckpt")
+        if memory_seconds is not None:
+            _limit_memory(partial, task, memory_seconds)
         os.chmod(partial, 0o755)
         if export_folder.exists():
             shutil.rmtree(export_folder)
@@ -118,6 +134,30 @@ def export_generator(run_folder, export_folder=None, checkpoint=None, best_by=No
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return export_folder
+
+
+def _limit_memory(folder, task, seconds):
+    """Limits the memory of an exported model, in its folder."""
+    model = INTERFACES[task][0].from_hparams(source=str(folder), run_opts={"device": "cpu"})
+    generator, rate = model.mods.generator, model.hparams.sample_rate
+    if not isinstance(generator, SpectralGenerator):
+        raise ModelSourceError(
+            f"memory_seconds: expected a SpectralGenerator, but {type(generator).__name__} has no such memory"
+        )
+    try:
+        limit_memory(generator, _noisy_speech(MEASURED_SECONDS, rate), seconds, rate)
+    except ValueError as error:
+        raise ModelSourceError(f"memory_{error}") from error
+    torch.save(generator.state_dict(), folder / "generator.ckpt")
+
+
+def _noisy_speech(seconds, rate):
+    """The beginning of the default corpus, ``(1, time)``, with white noise."""
+    recordings = Recordings(prepare_default_corpus(), rate)
+    count = 1 + int(np.searchsorted(np.cumsum(recordings.lengths), seconds * rate))
+    speech = np.concatenate([recordings.read(number) for number in range(count)])[: seconds * rate]
+    noise = np.random.default_rng(0).standard_normal(len(speech), dtype=np.float32)
+    return torch.from_numpy(speech + NOISE_RMS * noise).unsqueeze(0)
 
 
 def _find_checkpoint(run_folder, checkpoint, best_by, highest):

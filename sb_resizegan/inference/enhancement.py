@@ -164,7 +164,7 @@ class GenerativeEnhancement(CheckedPretrained):
         seed=0,
         num_samples=None,
         chunk_seconds=60.0,
-        context_seconds=30.0,
+        context_seconds=20.0,
         progress=None,
     ):
         """Enhances a sound file of any length, sampling rate and number of channels, in bounded memory.

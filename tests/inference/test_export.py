@@ -58,3 +58,15 @@ def test_the_highest_figure_is_found(run, tmp_path):
     torch.testing.assert_close(enhanced(GenerativeEnhancement.from_hparams(source=best)), expected(1))
     lowest = export_generator(run, tmp_path / "worst", best_by="pesq_wb")
     torch.testing.assert_close(enhanced(GenerativeEnhancement.from_hparams(source=lowest)), expected(0))
+
+
+def test_the_memory_is_limited_and_the_same_each_time(run, tmp_path):
+    limited = [export_generator(run, tmp_path / str(n), memory_seconds=0.05) for n in range(2)]
+    first, second = (torch.load(folder / "generator.ckpt") for folder in limited)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    whole = torch.load(export_generator(run) / "generator.ckpt")
+    changed = {name for name in whole if not torch.equal(first[name], whole[name])}
+    assert changed and all("time_path.recurrent.bias_ih" in name for name in changed)
+    with pytest.raises(ModelSourceError, match=r"memory_seconds"):
+        export_generator(run, tmp_path / "none", memory_seconds=-1.0)
+    assert not list(tmp_path.glob(".none*")) and not (tmp_path / "none").exists()

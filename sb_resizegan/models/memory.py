@@ -1,0 +1,128 @@
+"""How long the recurrent layers of a spectral generator remember, and a limit to it.
+
+A generator that is trained on segments of seconds can learn to keep something for minutes: nothing tells it
+not to. Chunks of a long file then differ from one pass, whatever context they get.
+
+Source
+------
+The time constant of a forget gate: C. Tallec, Y. Ollivier, "Can recurrent neural networks warp time?",
+ICLR 2018, section 2.
+"""
+
+import torch
+from torch.nn.functional import logsigmoid, pad
+
+from sb_resizegan.nnet.checks import check_positive
+
+__all__ = ["limit_memory", "memory_steps"]
+
+MOST_ROUNDS = 50
+TOLERANCE = 1.01
+
+
+@torch.no_grad()
+def memory_steps(lstm, x):
+    """Time constants of an LSTM's cells on an input.
+
+    A cell keeps the product of its forget gates of what it holds; its time constant is the number of steps in
+    which that falls to 1 / e, at the mean rate over the input.
+
+    Arguments
+    ---------
+    lstm : torch.nn.LSTM
+        Of one layer, in one or two directions.
+    x : torch.Tensor
+        ``(steps, batch, channels)``.
+
+    Returns
+    -------
+    list of torch.Tensor
+        For each direction ``(units,)``: the longest over the rows of the batch, in steps.
+
+    Example
+    -------
+    >>> lstm = torch.nn.LSTM(2, 3, bidirectional=True)
+    >>> [tuple(steps.shape) for steps in memory_steps(lstm, torch.randn(50, 4, 2))]
+    [(3,), (3,)]
+    """
+    units = lstm.hidden_size
+    gate = slice(units, 2 * units)  # PyTorch's order of gates: input, forget, cell, output
+    outputs = lstm.forward(x)[0].split(units, dim=2)  # without hooks, which limit_memory uses
+    found = []
+    for suffix, output in zip(("_l0", "_l0_reverse"), outputs, strict=False):
+        weight_ih, weight_hh, bias_ih, bias_hh = (
+            getattr(lstm, name + suffix)[gate] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        backwards = suffix.endswith("reverse")
+        before = pad(output[1:], (0, 0, 0, 0, 0, 1)) if backwards else pad(output[:-1], (0, 0, 0, 0, 1, 0))
+        logarithm = logsigmoid(x @ weight_ih.T + before @ weight_hh.T + bias_ih + bias_hh)
+        found.append((-1 / logarithm.mean(0)).amax(0))
+    return found
+
+
+@torch.no_grad()
+def limit_memory(generator, noisy, seconds, sample_rate=16000):
+    """Lowers forget biases along time until no cell has a longer time constant on some noisy speech.
+
+    What a cell holds has fallen by 60 dB after 6.9 time constants. Cells within the limit stay as they are.
+
+    Arguments
+    ---------
+    generator : SpectralGenerator
+        Changed in place.
+    noisy : torch.Tensor
+        ``(batch, time)``, zero nowhere for long: a minute or more of what it is for.
+    seconds : float
+        The limit, above 0.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    int
+        How many cells were changed.
+
+    Raises
+    ------
+    ValueError
+        For a limit out of range, or one that lower biases do not reach.
+
+    Example
+    -------
+    >>> from sb_resizegan.models.spectral_generator import SpectralGenerator
+    >>> generator = SpectralGenerator(channels=8, time_units=8, band_units=8, blocks=1)
+    >>> limit_memory(generator, torch.randn(1, 32000), seconds=5.0)
+    0
+    """
+    most = check_positive("seconds", seconds) * sample_rate / generator.hop
+    changed = []
+
+    def limit(lstm, inputs):
+        cells = [torch.zeros(lstm.hidden_size, dtype=torch.bool) for _ in range(1 + lstm.bidirectional)]
+        for _ in range(MOST_ROUNDS):
+            steps = memory_steps(lstm, inputs[0])
+            if all((longest <= TOLERANCE * most).all() for longest in steps):
+                break
+            for suffix, longest, own in zip(("_l0", "_l0_reverse"), steps, cells, strict=False):
+                over = longest > TOLERANCE * most
+                own |= over.cpu()
+                bias = getattr(lstm, f"bias_ih{suffix}")[lstm.hidden_size : 2 * lstm.hidden_size]
+                # A gate that is nearly open has a time constant of exp(bias), up to a factor.
+                bias -= torch.where(over, (longest / most).log(), 0.0)
+        else:
+            longest = max(float(part.max()) for part in steps) * generator.hop / sample_rate
+            raise ValueError(
+                f"seconds: expected a limit within reach, but got {seconds}: {longest:.1f} remain"
+            )
+        changed.append(sum(int(own.sum()) for own in cells))
+
+    layers = [block.time_path.recurrent for block in generator.blocks]
+    hooks = [layer.register_forward_pre_hook(limit) for layer in layers]
+    try:
+        # The same latent every time, for the same result.
+        random = torch.Generator().manual_seed(0)
+        generator(noisy, generator.sample_latent(*noisy.shape, random))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(changed)
