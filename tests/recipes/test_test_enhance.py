@@ -74,7 +74,10 @@ def test_models_are_scored_side_by_side(model, corpus, tmp_path):
     assert done.returncode == 0, done.stderr
     table = EnhancementTable.read(tmp_path / "scores.csv")
     assert list(table.systems) == ["noisy", "other", "this model"]
-    assert table.systems["other"] == table.systems["this model"]
+    for score, other in zip(table.systems["this model"], table.systems["other"], strict=True):
+        # The rows of one batch differ by rounding: the last bit of a float32, the last digit of the file.
+        assert score.pop("notes") == other.pop("notes") == []
+        assert score == pytest.approx(other, abs=2e-6)
     assert table.systems["noisy"][0]["pesq_wb"] != table.systems["other"][0]["pesq_wb"]
     assert table.markdown().splitlines()[0] in done.stdout and "Over 2 latents" in done.stdout
     assert (tmp_path / "report.html").stat().st_size > 1e5
