@@ -7,7 +7,7 @@ import torch
 
 __all__ = ["keep_cpu_fast"]
 
-# Parameters of mallopt in glibc's malloc.h, and the largest values that it takes in all versions of it.
+# Parameters of mallopt in glibc's malloc.h. Its older versions refuse an MMAP_THRESHOLD above LARGEST.
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 NEVER, LARGEST = -1, 32 * 2**20
 GIBIBYTE = 2**30
@@ -17,8 +17,8 @@ def keep_cpu_fast():
     """Flushes denormal numbers to zero, and keeps freed memory for the next tensors of this process.
 
     An adversarial training makes denormal numbers, which are slow on a CPU. And glibc hands the memory of a
-    large tensor back as soon as it is freed, so each step of a training faults the same pages in again: a
-    fifth of its time. Where the C library is another one, only the first is done.
+    large tensor back as soon as it is freed, so each step of a training faults the same pages in again
+    (``benchmarks/enhance_step.py`` has what that costs). With another C library only the first is done.
 
     Example
     -------
@@ -28,5 +28,5 @@ def keep_cpu_fast():
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
         library.mallopt(TRIM_THRESHOLD, NEVER)
-        if not library.mallopt(MMAP_THRESHOLD, GIBIBYTE):  # refused before glibc 2.35
+        if not library.mallopt(MMAP_THRESHOLD, GIBIBYTE):
             library.mallopt(MMAP_THRESHOLD, LARGEST)
