@@ -30,7 +30,7 @@ import soundfile
 import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 
-from sb_resizegan.dataio.corpora import prepare_default_corpus
+from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.inference import GenerativeEnhancement, shipped_models
 from sb_resizegan.utils.hparams import read_hparams
 

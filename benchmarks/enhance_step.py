@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from sb_resizegan.brains import frozen
-from sb_resizegan.utils.cpu import keep_cpu_fast
+from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.utils.hparams import load_hparams
 
 YAML = Path(__file__).parents[1] / "hparams" / "enhance.yaml"

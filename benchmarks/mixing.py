@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from sb_resizegan.dataio.mixing import NoisyMixtures
+from sb_resizegan.augment.mixing import NoisyMixtures
 from sb_resizegan.dataio.recordings import Recordings
 
 

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pesq as official
 
-from sb_resizegan.dataio.corpora import prepare_default_corpus
+from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.metrics.pesq.inputs import prepare
 from sb_resizegan.metrics.pesq.measure import evaluate, first_pass
 from tests.metrics.degradations import make_pair

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import pesq as official
 from tqdm import tqdm
 
-from sb_resizegan.dataio.corpora import prepare_default_corpus
+from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.metrics.pesq import pesq_details
 from tests.metrics.degradations import DEGRADATIONS, make_pair
 

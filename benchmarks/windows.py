@@ -10,10 +10,10 @@ import argparse
 import tempfile
 import time
 
-from sb_resizegan.dataio.corpora import LANGUAGES, prepare_default_corpus
-from sb_resizegan.dataio.manifest import prepare_speech
-from sb_resizegan.dataio.stream import WindowStream
+from sb_resizegan.dataio.prepare.default_corpus import LANGUAGES, prepare_default_corpus
+from sb_resizegan.dataio.prepare.speech import prepare_speech
 from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.training.loader import WindowStream
 
 
 def parse_arguments():

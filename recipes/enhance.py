@@ -30,9 +30,9 @@ from speechbrain.utils.distributed import infer_device
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from sb_resizegan.dataio.streaming import PARTIAL_SUFFIX
+from sb_resizegan.dataio.long_files import PARTIAL_SUFFIX
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
-from sb_resizegan.inference.trees import find_jobs, share
+from sb_resizegan.inference.file_trees import find_jobs, share
 from sb_resizegan.utils.files import remove_partial
 
 # How long processes wait for the others, at the beginning and at the end.

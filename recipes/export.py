@@ -13,9 +13,9 @@ The first exports the newest checkpoint to results/nearest/1986/export, which a 
 import argparse
 import sys
 
-from sb_resizegan.dataio.corpora import CorpusUnavailableError
-from sb_resizegan.export import export_generator, loading_code
+from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
 from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.training.export import export_generator, loading_code
 
 
 def main():

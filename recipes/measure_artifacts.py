@@ -13,9 +13,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from sb_resizegan.dataio.cut import cut_windows
+from sb_resizegan.dataio.cut_windows import cut_windows
+from sb_resizegan.metrics.measures import readable, reference_column
 from sb_resizegan.metrics.summary import measure_artifacts, measure_windows
-from sb_resizegan.metrics.tables import readable, reference_column, write_measures
+from sb_resizegan.report.measures_csv import write_measures
 
 RMS = 0.1
 
@@ -150,7 +151,7 @@ def load_folder(path, num_windows, window_samples, sample_rate, lowpass_hz, seed
     path : str
         Audio file or folder.
     num_windows, window_samples, sample_rate, lowpass_hz, seed
-        As for :func:`sb_resizegan.dataio.cut.cut_windows`.
+        As for :func:`sb_resizegan.dataio.cut_windows.cut_windows`.
 
     Returns
     -------

@@ -13,8 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sb_resizegan.evaluation.report import is_enhancement_run, write_enhancement_report
-from sb_resizegan.report.page import runs_figure, write_report
+from sb_resizegan.report.enhancement_page import is_enhancement_run, write_enhancement_report
+from sb_resizegan.report.windows_page import runs_figure, write_report
 
 
 def main():

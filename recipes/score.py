@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sb_resizegan.metrics.enhancement import LABELS, dnsmos_installed
-from sb_resizegan.metrics.scoring import find_pairs, score_pairs
+from sb_resizegan.evaluation.folders import find_pairs, score_pairs
+from sb_resizegan.evaluation.scoring import LABELS, dnsmos_installed
 
 
 def parse(argv):

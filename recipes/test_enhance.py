@@ -24,13 +24,13 @@ import torch
 from speechbrain.utils.distributed import infer_device
 from tqdm import tqdm
 
-from sb_resizegan.dataio.paired import prepare_pairs
-from sb_resizegan.dataio.paired_layouts import LAYOUTS, NoPairsError, find_pair_files
+from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS, NoPairsError, find_pair_files
+from sb_resizegan.dataio.prepare.pairs import prepare_pairs
 from sb_resizegan.dataio.utterances import read_utterances
-from sb_resizegan.evaluation.report import write_enhancement_report
-from sb_resizegan.evaluation.stage import RESERVED, evaluate_systems
+from sb_resizegan.evaluation.evaluate import RESERVED, evaluate_systems
 from sb_resizegan.evaluation.systems import SAMPLE_RATE, as_sampler, as_system, load_system
 from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.report.enhancement_page import write_enhancement_report
 
 
 def parse(argv):

@@ -24,25 +24,25 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 import torch
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
+from sb_resizegan.augment.mixing import NoisyMixtures
 from sb_resizegan.brains import EnhancementBrain
-from sb_resizegan.dataio.corpora import CorpusUnavailableError
-from sb_resizegan.dataio.mixing import NoisyMixtures
-from sb_resizegan.dataio.noisy import NoisyBatch
-from sb_resizegan.dataio.paired import prepare_pairs
-from sb_resizegan.dataio.paired_segments import PairedSegments
+from sb_resizegan.dataio.noisy_batch import NoisyBatch
+from sb_resizegan.dataio.pair_segments import PairedSegments
+from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
+from sb_resizegan.dataio.prepare.pairs import prepare_pairs
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.dataio.utterances import Utterance, read_utterances
-from sb_resizegan.evaluation.monitor import EnhancementMonitor
-from sb_resizegan.evaluation.report import write_enhancement_report
-from sb_resizegan.evaluation.stage import evaluate_systems
+from sb_resizegan.evaluation.evaluate import evaluate_systems
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
-from sb_resizegan.export import export_generator
 from sb_resizegan.inference import ModelSourceError
-from sb_resizegan.utils.checkpoints import CheckpointError
-from sb_resizegan.utils.cpu import keep_cpu_fast
+from sb_resizegan.report.enhancement_page import write_enhancement_report
+from sb_resizegan.training.checkpoints import CheckpointError
+from sb_resizegan.training.cpu import keep_cpu_fast
+from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
+from sb_resizegan.training.export import export_generator
+from sb_resizegan.training.run import RunError, begin_run, check_counts, training_loggers, training_stream
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError
-from sb_resizegan.utils.run import RunError, begin_run, check_counts, training_loggers, training_stream
 
 # The yaml whose keys every other one has to have.
 REFERENCE = Path(__file__).parents[1] / "hparams" / "enhance.yaml"

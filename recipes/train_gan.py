@@ -24,17 +24,17 @@ import torch
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from sb_resizegan.brains import WGANBrain
-from sb_resizegan.dataio.corpora import CorpusUnavailableError, prepare_default_corpus
-from sb_resizegan.dataio.manifest import prepare_speech
+from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError, prepare_default_corpus
+from sb_resizegan.dataio.prepare.speech import prepare_speech
 from sb_resizegan.dataio.windows import SpeechWindows
-from sb_resizegan.export import export_generator
-from sb_resizegan.monitor import WindowMonitor, log_to_tensorboard
-from sb_resizegan.report.page import write_report
-from sb_resizegan.utils.checkpoints import CheckpointError
-from sb_resizegan.utils.cpu import keep_cpu_fast
+from sb_resizegan.report.windows_page import write_report
+from sb_resizegan.training.checkpoints import CheckpointError
+from sb_resizegan.training.cpu import keep_cpu_fast
+from sb_resizegan.training.export import export_generator
+from sb_resizegan.training.run import RunError, begin_run, check_counts, training_loggers, training_stream
+from sb_resizegan.training.window_monitor import WindowMonitor, log_to_tensorboard
 from sb_resizegan.utils.hparams import HparamsError
 from sb_resizegan.utils.locks import FolderInUseError
-from sb_resizegan.utils.run import RunError, begin_run, check_counts, training_loggers, training_stream
 
 # The yaml whose keys every other one has to have.
 REFERENCE = Path(__file__).parents[1] / "hparams" / "resize.yaml"

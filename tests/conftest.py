@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.dataio.corpora import prepare_default_corpus
+from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 
 torch.set_flush_denormal(True)
 

@@ -5,11 +5,11 @@ from speechbrain.nnet.schedulers import LinearScheduler
 from speechbrain.utils.epoch_loop import EpochCounter
 
 from sb_resizegan.brains import WGANBrain
-from sb_resizegan.dataio.stream import WindowStream
 from sb_resizegan.losses import WassersteinGP
 from sb_resizegan.models.critic import WindowCritic
 from sb_resizegan.models.window_generator import WindowGenerator
-from sb_resizegan.utils.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.loader import WindowStream
 
 EPOCHS, ITERATIONS, CRITIC_STEPS, BATCH = 2, 3, 2, 8
 

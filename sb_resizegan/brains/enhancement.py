@@ -11,10 +11,10 @@ class EnhancementBrain(AdversarialBrain):
     """Trains a generator of enhanced speech, against a conditional critic or by regression alone.
 
     See :class:`~sb_resizegan.brains.adversarial.AdversarialBrain`, whose arguments it takes; batches are
-    :class:`~sb_resizegan.dataio.noisy.NoisyBatch`. The modules are ``generator``, an
-    :class:`~sb_resizegan.models.enhancement.EnhancementGenerator`, and ``critic``, called with candidate,
-    noisy speech, lengths and shifts. Further hyperparameters are ``objective``, an
-    :class:`~sb_resizegan.objectives.EnhancementObjective`, and ``adversarial_weight``. The generator
+    :class:`~sb_resizegan.dataio.noisy_batch.NoisyBatch`. The modules are ``generator``, an
+    :class:`~sb_resizegan.models.enhancement_generator.EnhancementGenerator`, and ``critic``, called with
+    candidate, noisy speech, lengths and shifts. Further hyperparameters are ``objective``, an
+    :class:`~sb_resizegan.losses.EnhancementObjective`, and ``adversarial_weight``. The generator
     minimises the first plus so much of the adversarial loss. The figures in validation are the terms of the
     objective.
     """

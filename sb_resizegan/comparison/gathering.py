@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from sb_resizegan.comparison.results import GRADIENT_STATES, Results
 from sb_resizegan.metrics.gradients import measure_gradients
+from sb_resizegan.metrics.measures import readable, reference_column
 from sb_resizegan.metrics.summary import measure_windows
-from sb_resizegan.metrics.tables import read_measures, readable, reference_column, write_measures
 from sb_resizegan.report.figures import comparison_figure, measures_figure, spectrum_figure
-from sb_resizegan.report.page import ReportTable, write_report
+from sb_resizegan.report.measures_csv import read_measures, write_measures
+from sb_resizegan.report.windows_page import ReportTable, write_report
 
 __all__ = ["gather", "markdown_table", "summarise"]
 

@@ -10,7 +10,7 @@ import ruamel.yaml
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from sb_resizegan.metrics.tables import read_measures
+from sb_resizegan.report.measures_csv import read_measures
 from sb_resizegan.utils.hparams import HparamsError, load_hparams
 
 __all__ = ["Grid", "GridError", "GridRun", "epochs_done", "is_finished", "read_grid"]

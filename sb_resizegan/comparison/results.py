@@ -2,11 +2,11 @@
 
 import torch
 
-from sb_resizegan.dataio.corpora import prepare_default_corpus
+from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.inference import SpeechWindowGenerator, load_weights
 from sb_resizegan.metrics.gradients import gradient_waveforms
-from sb_resizegan.utils.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.checkpoints import AtomicCheckpointer
 
 __all__ = ["GRADIENT_STATES", "Results"]
 

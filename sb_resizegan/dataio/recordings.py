@@ -7,11 +7,16 @@ from numbers import Real
 import numpy as np
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.decoding import DecodingOptions, NoRecordingsError, load_or_build, map_samples
-from sb_resizegan.dataio.draws import check_count
-from sb_resizegan.dataio.files import user_cache_folder
-from sb_resizegan.dataio.manifest import split_names
-from sb_resizegan.dataio.sources import find_recordings
+from sb_resizegan.dataio.prepare.sources import find_recordings
+from sb_resizegan.dataio.prepare.speech import split_names
+from sb_resizegan.dataio.recordings_cache import (
+    DecodingOptions,
+    NoRecordingsError,
+    load_or_build,
+    map_samples,
+)
+from sb_resizegan.utils.files import user_cache_folder
+from sb_resizegan.utils.random import check_count
 
 __all__ = ["NoRecordingsError", "Recordings"]
 

@@ -6,8 +6,8 @@ import json
 import numpy as np
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.files import file_lock, write_json
-from sb_resizegan.utils.files import replacing
+from sb_resizegan.utils.files import replacing, write_json
+from sb_resizegan.utils.locks import file_lock
 
 __all__ = ["SampleStore"]
 

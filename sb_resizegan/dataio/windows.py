@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
 from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
-from sb_resizegan.dataio.draws import FIXED, TRAINING, Draws, check_count, rows_of
-from sb_resizegan.dataio.manifest_files import read_manifest, stamp_files
+from sb_resizegan.dataio.manifests import read_manifest, stamp_files
 from sb_resizegan.dataio.sample_store import SampleStore
+from sb_resizegan.utils.random import FIXED, TRAINING, Draws, check_count, rows_of
 
 __all__ = ["SpeechWindows"]
 
@@ -67,7 +67,7 @@ class SpeechWindows:
     Example
     -------
     >>> import soundfile
-    >>> from sb_resizegan.dataio.manifest import prepare_speech
+    >>> from sb_resizegan.dataio.prepare.speech import prepare_speech
     >>> folder = getfixture("tmp_path")
     >>> for name in ("a.wav", "b.wav"):
     ...     soundfile.write(folder / name, 0.1 * np.sin(np.arange(16000)), 16000)

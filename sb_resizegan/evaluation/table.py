@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from sb_resizegan.dataio.utterances import measured_snr_db
 from sb_resizegan.evaluation.buckets import snr_buckets
-from sb_resizegan.metrics.enhancement import LABELS
-from sb_resizegan.metrics.tables import write_measures
+from sb_resizegan.evaluation.scoring import LABELS
+from sb_resizegan.report.measures_csv import write_measures
 from sb_resizegan.utils.files import replacing
 
 __all__ = ["EnhancementTable", "TableRow"]
@@ -59,7 +59,7 @@ class EnhancementTable:
     snr_db : sequence of float
         Their signal-to-noise ratios; NaN where there is none.
     systems : dict of str to list of dict
-        By the name of a system its scores, as :func:`~sb_resizegan.metrics.enhancement.score_utterances`
+        By the name of a system its scores, as :func:`~sb_resizegan.evaluation.scoring.score_utterances`
         gives them, in the order of the utterances.
     measured : sequence of str
         Names of the utterances whose ratio the corpus doesn't state.

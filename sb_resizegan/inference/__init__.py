@@ -2,7 +2,7 @@
 
 from sb_resizegan.inference.enhancement import GenerativeEnhancement
 from sb_resizegan.inference.interfaces import CheckedPretrained, load_weights
-from sb_resizegan.inference.pretrained import ModelSourceError, shipped_models
+from sb_resizegan.inference.model_sources import ModelSourceError, shipped_models
 from sb_resizegan.inference.windows import SpeechWindowGenerator
 
 __all__ = [

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.streaming import Spool, StreamedFile, choose_format, resampled_blocks
+from sb_resizegan.dataio.long_files import Spool, StreamedFile, choose_format, resampled_blocks
 from sb_resizegan.inference.chunks import process_in_chunks
 from sb_resizegan.inference.interfaces import CheckedPretrained
-from sb_resizegan.inference.pretrained import ModelSourceError
+from sb_resizegan.inference.model_sources import ModelSourceError
 from sb_resizegan.utils.random import derive_seed
 
 logger = get_logger(__name__)
@@ -174,7 +174,7 @@ class GenerativeEnhancement(CheckedPretrained):
         itself, with the same latent.
 
         The output has the input's rate, length and channels, and, under the same ending, its format
-        (:func:`~sb_resizegan.dataio.streaming.choose_format`). Nothing is left above half the model's rate:
+        (:func:`~sb_resizegan.dataio.long_files.choose_format`). Nothing is left above half the model's rate:
         the model cannot hear what lies there, and passing it on would pass on its noise. Where the result
         would exceed full scale in a format of integers, the whole file is reduced, and a warning says by how
         much.

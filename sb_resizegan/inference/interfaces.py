@@ -3,7 +3,7 @@
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
-from sb_resizegan.inference.pretrained import ModelSourceError, find_model
+from sb_resizegan.inference.model_sources import ModelSourceError, find_model
 
 
 def load_weights(module, path):
@@ -27,7 +27,7 @@ def load_weights(module, path):
     >>> torch.save(torch.nn.Linear(2, 3).state_dict(), path)
     >>> load_weights(torch.nn.Linear(2, 4), path)
     Traceback (most recent call last):
-    sb_resizegan.inference.pretrained.ModelSourceError: ...: weights of another architecture: ...
+    sb_resizegan.inference.model_sources.ModelSourceError: ...: weights of another architecture: ...
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -65,7 +65,7 @@ class CheckedPretrained(Pretrained):
         ---------
         source : str or Path
             The name of a model that comes with the package
-            (:func:`~sb_resizegan.inference.pretrained.shipped_models`), a folder made by
+            (:func:`~sb_resizegan.inference.model_sources.shipped_models`), a folder made by
             ``recipes/export.py`` or at the end of a training, or ``user/model`` on the Hugging Face Hub. A
             name comes before a folder of the same name; write ``./NAME`` for the folder.
         hparams_file : str

@@ -1,13 +1,13 @@
 """All measures of a set of generated windows as one row of a table."""
 
-from sb_resizegan.metrics.artifacts import (
+from sb_resizegan.metrics.artefacts import (
     out_of_band_energy,
     spectral_distance,
     stride_tone_prominence,
     worst_prominence,
 )
 from sb_resizegan.metrics.distribution import frechet_with_noise_floor, nearest_neighbours
-from sb_resizegan.metrics.tables import reference_column
+from sb_resizegan.metrics.measures import reference_column
 
 __all__ = ["measure_artifacts", "measure_windows"]
 

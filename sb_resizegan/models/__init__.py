@@ -1,1 +1,9 @@
 """Networks built of the layers of :mod:`sb_resizegan.nnet`."""
+
+from sb_resizegan.models.conditional_critic import ConditionalCritic
+from sb_resizegan.models.critic import WindowCritic
+from sb_resizegan.models.spectral_generator import SpectralGenerator
+from sb_resizegan.models.waveform_generator import WaveformGenerator
+from sb_resizegan.models.window_generator import WindowGenerator
+
+__all__ = ["ConditionalCritic", "SpectralGenerator", "WaveformGenerator", "WindowCritic", "WindowGenerator"]

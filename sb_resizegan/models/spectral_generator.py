@@ -14,7 +14,7 @@ import math
 import torch
 from torch import nn
 
-from sb_resizegan.models.enhancement import EnhancementGenerator
+from sb_resizegan.models.enhancement_generator import EnhancementGenerator
 from sb_resizegan.nnet.checks import check_integer, check_positive
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sb_resizegan.models.enhancement import EnhancementGenerator
+from sb_resizegan.models.enhancement_generator import EnhancementGenerator
 from sb_resizegan.models.stages import check_stages
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d

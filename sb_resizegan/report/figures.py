@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sb_resizegan.metrics.artifacts import stride_tone_frequencies
+from sb_resizegan.metrics.artefacts import stride_tone_frequencies
+from sb_resizegan.metrics.measures import readable, reference_column
 from sb_resizegan.metrics.spectra import blackman_harris, check_waveforms, frequencies, mean_power_spectrum
-from sb_resizegan.metrics.tables import readable, reference_column
 from sb_resizegan.utils.files import replacing
 
 __all__ = [
@@ -223,7 +223,7 @@ def measures_figure(tables, path, columns, title=None):
     Arguments
     ---------
     tables : dict of str to list of dict
-        Rows by the name of the run, as :func:`sb_resizegan.metrics.tables.read_measures` gives them.
+        Rows by the name of the run, as :func:`sb_resizegan.report.measures_csv.read_measures` gives them.
     path : str or Path
         Where to put the picture; its ending chooses the format.
     columns : sequence of str

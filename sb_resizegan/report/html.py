@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from sb_resizegan.metrics.tables import readable
+from sb_resizegan.metrics.measures import readable
 from sb_resizegan.report.charts import line_chart
 from sb_resizegan.report.style import STYLE
 from sb_resizegan.utils.files import replacing

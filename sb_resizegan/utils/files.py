@@ -1,10 +1,15 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and the folder for what is downloaded or computed once."""
 
 import contextlib
 import glob
+import json
 import os
 import tempfile
 from pathlib import Path
+
+import platformdirs
+
+__all__ = ["remove_partial", "replacing", "user_cache_folder", "write_json"]
 
 
 @contextlib.contextmanager
@@ -72,3 +77,51 @@ def remove_partial(path, suffix):
     path = Path(path)
     for left in path.parent.glob(f".{glob.escape(path.name)}.????????{suffix}"):
         left.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Writes json beside its destination and moves it there in one step.
+
+    Arguments
+    ---------
+    path : str or Path
+        Destination, replaced if it exists.
+    content : dict or list
+        What ``json`` can write.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "numbers.json"
+    >>> write_json(path, {"a": [1, 2]})
+    >>> json.loads(path.read_text())
+    {'a': [1, 2]}
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=2)
+        stream.write("\n")
+
+
+def user_cache_folder(cache_folder=None):
+    """Where downloaded material is kept.
+
+    Arguments
+    ---------
+    cache_folder : str or Path, optional
+        Takes precedence if given.
+
+    Returns
+    -------
+    Path
+        ``cache_folder``, or ``$SB_RESIZEGAN_CACHE`` where it is set, or ``sb_resizegan`` in the platform's
+        cache folder (``~/.cache`` on Linux). It need not exist.
+
+    Example
+    -------
+    >>> user_cache_folder("somewhere/else").parts[-2:]
+    ('somewhere', 'else')
+    """
+    if cache_folder is not None:
+        return Path(cache_folder).expanduser().absolute()
+    if os.environ.get("SB_RESIZEGAN_CACHE"):
+        return Path(os.environ["SB_RESIZEGAN_CACHE"]).expanduser().absolute()
+    return platformdirs.user_cache_path("sb_resizegan").absolute()

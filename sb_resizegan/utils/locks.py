@@ -1,8 +1,33 @@
-"""One run at a time in a folder."""
+"""Locks between processes: they go with the process that holds them, however it ends."""
 
-import fcntl
 import os
 from pathlib import Path
+
+import filelock
+
+__all__ = ["FolderInUseError", "FolderLock", "file_lock"]
+
+
+def file_lock(path: str | os.PathLike) -> filelock.BaseFileLock:
+    """An exclusive lock for the time of a ``with`` block; other processes wait.
+
+    Arguments
+    ---------
+    path : str or Path
+        Lock file, made if missing.
+
+    Returns
+    -------
+    filelock.BaseFileLock
+
+    Example
+    -------
+    >>> with file_lock(getfixture("tmp_path") / "build.lock"):
+    ...     total = sum(range(5))
+    >>> total
+    10
+    """
+    return filelock.FileLock(path)
 
 
 class FolderInUseError(RuntimeError):
@@ -10,7 +35,7 @@ class FolderInUseError(RuntimeError):
 
 
 class FolderLock:
-    """Holds a folder for one process until it ends, however it ends (the kernel lets go of the lock).
+    """Holds a folder for one process until it ends.
 
     Arguments
     ---------
@@ -31,36 +56,37 @@ class FolderLock:
     sb_resizegan.utils.locks.FolderInUseError: ...
     """
 
-    def __init__(self, folder):
-        self.path = Path(folder) / ".lock"
-        self._descriptor = None
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        self._lock = filelock.FileLock(self.folder / ".lock", timeout=0)
+        # Beside the lock, for whoever tries the lock empties its file.
+        self._owner = self.folder / ".lock.owner"
 
-    def acquire(self):
+    def acquire(self) -> None:
         """Takes the lock, or raises at once."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            try:
+                owner = self._owner.read_text(encoding="utf-8")
+            except OSError:
+                owner = "unknown"
             raise FolderInUseError(
-                f"process {owner} is already at work in {self.path.parent}; "
+                f"process {owner} is already at work in {self.folder}; "
                 "wait for it or choose another output_folder"
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
-        self._descriptor = descriptor
+        self._owner.write_text(str(os.getpid()), encoding="utf-8")
 
-    def release(self):
+    def release(self) -> None:
         """Lets go of the lock."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._lock.is_locked:
+            self._owner.unlink(missing_ok=True)
+            self._lock.release()
 
-    def __enter__(self):
+    def __enter__(self) -> "FolderLock":
         self.acquire()
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.release()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sb_resizegan.dataio import decoding
+from sb_resizegan.dataio import recordings_cache
 from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.recordings import NoRecordingsError, Recordings
 
@@ -35,7 +35,7 @@ def count_decoded(monkeypatch):
         read.append(path)
         return read_mono(path, channel)
 
-    monkeypatch.setattr(decoding, "read_mono", counting_read_mono)
+    monkeypatch.setattr(recordings_cache, "read_mono", counting_read_mono)
     return read
 
 

@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.audio import UnusableAudioError, low_pass, read_mono
-from sb_resizegan.dataio.manifest import prepare_speech
+from sb_resizegan.dataio.prepare.speech import prepare_speech
 from sb_resizegan.dataio.windows import SpeechWindows
 
 RATE = 16000

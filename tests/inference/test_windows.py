@@ -9,11 +9,11 @@ import torch
 from speechbrain.inference.interfaces import Pretrained
 
 from sb_resizegan.dataio.audio import write_audio
-from sb_resizegan.export import export_generator
 from sb_resizegan.inference import ModelSourceError, SpeechWindowGenerator, load_weights
 from sb_resizegan.models.window_generator import WindowGenerator
 from sb_resizegan.nnet.average import exponential_average
-from sb_resizegan.utils.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.export import export_generator
 
 HPARAMS = """\
 seed: 3

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sb_resizegan.metrics.artifacts import stride_tone_prominence
+from sb_resizegan.metrics.artefacts import stride_tone_prominence
 from sb_resizegan.metrics.gradients import gradient_waveforms, measure_gradients, position_unevenness
 from sb_resizegan.models.critic import WindowCritic
 

@@ -21,8 +21,8 @@ from sb_resizegan.metrics.pesq.perceptual import (
     smoothed_gain,
 )
 from sb_resizegan.metrics.pesq.recursion import recursive_filter
+from sb_resizegan.metrics.pesq.sections import Utterance, find_sections
 from sb_resizegan.metrics.pesq.splitting import MOST_UTTERANCES, Node, _read
-from sb_resizegan.metrics.pesq.utterances import Utterance, find_sections
 from sb_resizegan.metrics.pesq.voice_activity import runs, voice_activity
 
 

@@ -12,10 +12,10 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.export import export_generator
 from sb_resizegan.models.window_generator import WindowGenerator
 from sb_resizegan.nnet.average import exponential_average
-from sb_resizegan.utils.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.export import export_generator
 
 ROOT = Path(__file__).parents[2]
 

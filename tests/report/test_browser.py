@@ -15,9 +15,9 @@ import soundfile
 import torch
 
 from sb_resizegan.dataio.audio import write_audio
-from sb_resizegan.metrics.tables import write_measures
 from sb_resizegan.report.figures import spectrogram_figure
-from sb_resizegan.report.page import ReportTable, write_report
+from sb_resizegan.report.measures_csv import write_measures
+from sb_resizegan.report.windows_page import ReportTable, write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # What loads shows in the title of the dumped page. A page of the report itself holds no script.

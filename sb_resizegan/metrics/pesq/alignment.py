@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sb_resizegan.metrics.pesq.constants import tables
 from sb_resizegan.metrics.pesq.envelope import EnvelopeRanges, envelope_lags
 from sb_resizegan.metrics.pesq.filters import alignment_filter
 from sb_resizegan.metrics.pesq.fine_delay import HOP, WINDOW, FrameRuns, delay_histograms, read_delay
 from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, row_chunks, to_host
+from sb_resizegan.metrics.pesq.sections import Utterance, find_sections, utterance_ranges
 from sb_resizegan.metrics.pesq.splitting import Splitter
-from sb_resizegan.metrics.pesq.tables import tables
-from sb_resizegan.metrics.pesq.utterances import Utterance, find_sections, utterance_ranges
 from sb_resizegan.metrics.pesq.voice_activity import slot_energies, voice_activity
 
 

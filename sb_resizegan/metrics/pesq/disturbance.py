@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import torch
 
+from sb_resizegan.metrics.pesq.constants import tables
 from sb_resizegan.metrics.pesq.layout import GUARD_SLOTS, HOP, SLOT, quotient
 from sb_resizegan.metrics.pesq.perceptual import loudness
-from sb_resizegan.metrics.pesq.tables import tables
 
 DROPPED_JUMP = -256  # samples; a delay that falls by more leaves frames out
 
@@ -84,7 +84,7 @@ def dropped_frames(utterances, frames):
 
     Example
     -------
-    >>> from sb_resizegan.metrics.pesq.utterances import Utterance
+    >>> from sb_resizegan.metrics.pesq.sections import Utterance
     >>> jump = [Utterance(75, 200, 0, 512, 1.0), Utterance(200, 400, 0, 0, 1.0)]
     >>> [f for f, out in enumerate(dropped_frames(jump, 100)) if out]
     [31, 32, 33, 34]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from sb_resizegan.metrics.pesq.constants import tables
 from sb_resizegan.metrics.pesq.layout import FRAME, GUARD, HOP, TAIL, frame_rows, row_chunks
-from sb_resizegan.metrics.pesq.tables import tables
 
 SPEECH_EDGE = 500.0  # sum of five magnitudes that begins the active region
 LOUD_FRAME = 1e7  # audible power of the reference under which a frame counts as silent

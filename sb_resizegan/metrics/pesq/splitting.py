@@ -15,7 +15,7 @@ import torch
 from sb_resizegan.metrics.pesq.envelope import OVERWRITTEN_FROM, WINDOW, EnvelopeRanges, envelope_lags
 from sb_resizegan.metrics.pesq.fine_delay import HOP, FrameRuns, delay_histograms, read_delay
 from sb_resizegan.metrics.pesq.layout import GUARD_SLOTS, SLOT, quotient, to_device, to_host
-from sb_resizegan.metrics.pesq.utterances import MOST_UTTERANCES, Utterance, not_after, not_before
+from sb_resizegan.metrics.pesq.sections import MOST_UTTERANCES, Utterance, not_after, not_before
 
 SHORTEST_SPLIT = 200  # slots
 MOST_BREAKPOINTS = 40

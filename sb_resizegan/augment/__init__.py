@@ -1,0 +1,1 @@
+"""What makes speech worse: mixing with noise, rooms, perturbation."""

@@ -1,0 +1,315 @@
+"""Noisy speech mixed on the fly, the same mixtures for the same seed and number."""
+
+import numpy as np
+import torch
+from scipy.fft import irfft, next_fast_len, rfft
+
+from sb_resizegan.augment.noise import babble_noise, coloured_noise, random_colour
+from sb_resizegan.augment.perturbation import (
+    change_speed,
+    equalise,
+    gain_contour,
+    low_pass_response,
+    room_responses,
+)
+from sb_resizegan.augment.segments import noise_segment, speech_segment
+from sb_resizegan.dataio.activity import active_regions
+from sb_resizegan.dataio.noisy_batch import NoisyBatch
+from sb_resizegan.utils.random import (
+    FIXED,
+    TRAINING,
+    Draws,
+    check_count,
+    check_probability,
+    check_range,
+    rows_of,
+)
+
+__all__ = ["NoisyMixtures"]
+
+PEAK = 0.99
+NEARLY_CLEAN_DB = (35.0, 60.0)
+SECOND_NOISE_DB = (-12.0, 0.0)
+# Room for filters to ring out in.
+PADDING = 512
+FAINTEST = 1e-12
+
+
+class NoisyMixtures:
+    """Segments of speech with noise added, for training and validation of speech enhancement.
+
+    Each mixture is made of its own stream of random numbers (``Draws``), so that what batch ``n`` holds
+    depends on the recordings, the options, the seed and ``n`` alone: ``WindowStream`` can go on anywhere,
+    loader workers change nothing, and ``world_size`` processes share out one joint batch. (SpeechBrain's
+    augmentations do much the same, but draw from torch's global generator, a batch at a time.)
+
+    One mixture:
+
+    1. a segment of speech (``speech_segment``), now and then faster or slower, through a random equaliser,
+       and with the upper band removed, as it always is where a recording's own rate was lower;
+    2. reverberation, if there are impulse responses: the target keeps the direct path and 50 ms of
+       reflections and is aligned with the direct path;
+    3. noise: recorded, coloured or babble, now and then two of these, the second up to 12 dB weaker;
+       recorded noise may change its speed, all noise gets an equaliser and a changing gain of its own
+       at times, and where the speech lacks the upper band, so does the noise;
+    4. a signal-to-noise ratio: power of the target over its active speech (``active_regions``) to that of the
+       noise over the whole segment;
+    5. a level: RMS of the mixture; less where a sample would exceed 0.99. Both sides get the same gain.
+
+    Arguments
+    ---------
+    clean : Recordings
+        Speech.
+    noise : Recordings, optional
+        Recorded noise; without it, all noise is babble and coloured noise, in the ratio of their
+        probabilities.
+    rirs : Recordings, optional
+        Room impulse responses, read with ``impulse_responses=True``.
+    segment_samples : int
+        Length of the mixtures.
+    snr_db, level_db : tuple of float
+        Ranges that are drawn from evenly; levels are relative to full scale.
+    babble, coloured : float
+        Probabilities that a noise is one of these; recorded noise gets the rest.
+    second_noise : float
+        Probability of a second noise.
+    nearly_clean : float
+        Probability of an SNR of 35 to 60 dB instead.
+    reverberation : float
+        Probability, of use with ``rirs``.
+    equaliser : float
+        Probability of a random equaliser, for speech and for noise each.
+    speed : tuple of float
+        Range of playing speeds; (1, 1) for none but the original.
+    speed_change : float
+        Probability of another speed, for speech and for recorded noise each.
+    gain_change : float
+        Probability that the noise's gain changes along the way.
+    bandwidth_hz : tuple of float
+        Range of the upper limit of narrower speech.
+    narrow_band : float
+        Probability of narrower speech.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, if sampling rates differ, or if there is no noise to be had.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> from sb_resizegan.dataio.recordings import Recordings
+    >>> folder = getfixture("tmp_path")
+    >>> for name in ("a.wav", "b.wav"):
+    ...     soundfile.write(folder / name, 0.1 * np.sin(np.arange(16000)), 16000)
+    >>> mixtures = NoisyMixtures(Recordings(folder, cache_folder=folder / "cache"), segment_samples=8000)
+    >>> batch = mixtures.batch(0, batch_size=4, seed=1)
+    >>> batch.noisy.shape, batch.clean.shape, batch.lengths
+    (torch.Size([4, 8000]), torch.Size([4, 8000]), tensor([1., 1., 1., 1.]))
+    """
+
+    def __init__(
+        self,
+        clean,
+        noise=None,
+        rirs=None,
+        segment_samples=32000,
+        snr_db=(-5.0, 20.0),
+        level_db=(-40.0, -15.0),
+        babble=0.1,
+        coloured=0.1,
+        second_noise=0.3,
+        nearly_clean=0.05,
+        reverberation=0.5,
+        equaliser=0.5,
+        speed=(0.9, 1.1),
+        speed_change=0.3,
+        gain_change=0.2,
+        bandwidth_hz=(3000.0, 7500.0),
+        narrow_band=0.1,
+    ):
+        check_count("segment_samples", segment_samples)
+        check_range("snr_db", snr_db, -100, 100)
+        check_range("level_db", level_db, -100, 0)
+        check_range("speed", speed, 0.5, 2)
+        check_range("bandwidth_hz", bandwidth_hz, 500, clean.sample_rate / 2)
+        for key, probability in {
+            "babble": babble,
+            "coloured": coloured,
+            "second_noise": second_noise,
+            "nearly_clean": nearly_clean,
+            "reverberation": reverberation,
+            "equaliser": equaliser,
+            "speed_change": speed_change,
+            "gain_change": gain_change,
+            "narrow_band": narrow_band,
+        }.items():
+            check_probability(key, probability)
+        if babble + coloured > 1:
+            raise ValueError(
+                f"babble, coloured: expected a sum of at most 1, but got {babble} and {coloured}"
+            )
+        for key, recordings in (("noise", noise), ("rirs", rirs)):
+            if recordings is not None and recordings.sample_rate != clean.sample_rate:
+                raise ValueError(
+                    f"{key}: expected the sampling rate of the clean speech, {clean.sample_rate} Hz, "
+                    f"but got {recordings.sample_rate}"
+                )
+        if noise is None:
+            if babble + coloured == 0:
+                raise ValueError("babble, coloured: expected one above 0 where there is no recorded noise")
+            babble, coloured = babble / (babble + coloured), coloured / (babble + coloured)
+        self.clean = clean
+        self.noise = noise
+        self.rirs = rirs
+        self.sample_rate = clean.sample_rate
+        self.segment_samples = segment_samples
+        self.snr_db = snr_db
+        self.level_db = level_db
+        self.babble = babble
+        self.coloured = coloured
+        self.second_noise = second_noise
+        self.nearly_clean = nearly_clean
+        self.reverberation = 0.0 if rirs is None else reverberation
+        self.equaliser = equaliser
+        self.speed_percent = tuple(round(100 * end) for end in speed)
+        self.speed_change = speed_change
+        self.gain_change = gain_change
+        self.bandwidth_hz = bandwidth_hz
+        self.narrow_band = narrow_band
+
+    def batch(self, n, batch_size, seed, rank=0, world_size=1):
+        """Batch number ``n`` of the training stream.
+
+        Arguments
+        ---------
+        n : int
+            Number of the batch, from 0.
+        batch_size : int
+            Mixtures for one process.
+        seed : int
+            At least 0 and below 2 ** 64.
+        rank, world_size : int
+            This process gets rows ``rank * batch_size`` up to ``(rank + 1) * batch_size`` of the joint batch
+            of ``world_size * batch_size``.
+
+        Returns
+        -------
+        NoisyBatch
+            ``(batch_size, segment_samples)`` each, all of full length, magnitude at most 0.99.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range.
+        """
+        rows = rows_of(rank, world_size, batch_size)
+        return self._stack(Draws(seed, n, row, TRAINING) for row in rows)
+
+    def fixed(self, count, seed):
+        """Mixtures that are the same at each call, for validation.
+
+        Arguments
+        ---------
+        count : int
+            How many; with fewer asked for, the first of them come.
+        seed : int
+            At least 0 and below 2 ** 64. No training batch is drawn from the same random numbers.
+
+        Returns
+        -------
+        NoisyBatch
+            ``(count, segment_samples)`` each.
+        """
+        check_count("count", count)
+        return self._stack(Draws(seed, 0, row, FIXED) for row in range(count))
+
+    def _stack(self, rows):
+        noisy, clean = zip(*(self._mixture(draws) for draws in rows), strict=True)
+        noisy, clean = torch.from_numpy(np.stack(noisy)), torch.from_numpy(np.stack(clean))
+        return NoisyBatch(noisy, clean, torch.ones(len(noisy)))
+
+    def _mixture(self, draws):
+        target, speech, cutoff_hz, recording = self._speech(draws)
+        noise = self._noise(draws, recording)
+        if draws.chance(self.second_noise):
+            second = self._noise(draws, recording)
+            noise = noise + second * np.float32(10 ** (draws.between(*SECOND_NOISE_DB) / 20))
+        if cutoff_hz < self.sample_rate / 2:
+            noise = self._filter(noise, self._low_pass(cutoff_hz))
+        snr_db = draws.between(*(NEARLY_CLEAN_DB if draws.chance(self.nearly_clean) else self.snr_db))
+        ratio = self._speech_power(target) / max(_power(noise), FAINTEST)
+        noisy = speech + noise * np.float32(np.sqrt(ratio) * 10 ** (-snr_db / 20))
+        gain = 10 ** (draws.between(*self.level_db) / 20) / np.sqrt(_power(noisy))
+        gain = np.float32(min(gain, PEAK / max(np.abs(noisy).max(), np.abs(target).max())))
+        return gain * noisy, gain * target
+
+    def _speech(self, draws):
+        """Draws the target, what a room makes of it, its upper limit in Hz, and its recording."""
+        percent = self._draw_speed(draws)
+        samples = -(-self.segment_samples * percent // 100)
+        speech, recording = speech_segment(self.clean, draws, samples)
+        if percent != 100:
+            speech = change_speed(speech, percent)[: self.segment_samples]
+        cutoff_hz = min(float(self.clean.source_rates[recording]), self.sample_rate) / 2
+        # A faster or slower recording lacks another part of the band.
+        cutoff_hz = min(cutoff_hz * percent / 100, self.sample_rate / 2)
+        if draws.chance(self.narrow_band):
+            cutoff_hz = min(cutoff_hz, draws.between(*self.bandwidth_hz))
+        if draws.chance(self.equaliser):
+            speech = equalise(speech, draws)
+        if cutoff_hz < self.sample_rate / 2:
+            speech = self._filter(speech, self._low_pass(cutoff_hz))
+        target = speech
+        if draws.chance(self.reverberation):
+            response = self.rirs.read(draws.below(len(self.rirs)))
+            size = self._transform_size(len(response))
+            early, whole = room_responses(response, self.sample_rate, size)
+            target, speech = self._filter(speech, early), self._filter(speech, whole)
+        return target, speech, cutoff_hz, recording
+
+    def _noise(self, draws, target):
+        """Draws a noise of any kind, of RMS 1."""
+        kind = draws.number()
+        if kind < self.babble:
+            noise = babble_noise(self.clean, draws, self.segment_samples, target)
+        elif self.noise is None or kind < self.babble + self.coloured:
+            noise = coloured_noise(draws, self.segment_samples, self.sample_rate, random_colour(draws))
+        else:
+            percent = self._draw_speed(draws)
+            samples = -(-self.segment_samples * percent // 100)
+            recording, anchor = self.noise.locate(draws.number())
+            noise = noise_segment(self.noise, recording, anchor, draws, samples)
+            if percent != 100:
+                noise = change_speed(noise, percent)[: self.segment_samples]
+        if draws.chance(self.equaliser):
+            noise = equalise(noise, draws)
+        if draws.chance(self.gain_change):
+            noise = noise * gain_contour(draws, self.segment_samples, self.sample_rate)
+        return noise / np.float32(np.sqrt(max(_power(noise), FAINTEST)))
+
+    def _draw_speed(self, draws):
+        slowest, fastest = self.speed_percent
+        is_changed, percent = draws.chance(self.speed_change), slowest + draws.below(fastest - slowest + 1)
+        return percent if is_changed else 100
+
+    def _transform_size(self, padding):
+        # Even, so that half the sampling rate has a bin.
+        return 2 * next_fast_len(-(-(self.segment_samples + padding) // 2), real=True)
+
+    def _low_pass(self, cutoff_hz):
+        return low_pass_response(cutoff_hz, self.sample_rate, self._transform_size(PADDING) // 2 + 1)
+
+    def _filter(self, waveform, response):
+        size = 2 * (len(response) - 1)
+        return irfft(rfft(waveform, n=size) * response, n=size)[: self.segment_samples]
+
+    def _speech_power(self, speech):
+        regions = active_regions(speech, self.sample_rate)
+        if len(regions) == 0:
+            return _power(speech)
+        return _power(np.concatenate([speech[start:end] for start, end in regions]))
+
+
+def _power(waveform):
+    return float(np.dot(waveform, waveform)) / len(waveform)

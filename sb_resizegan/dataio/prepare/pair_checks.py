@@ -1,0 +1,148 @@
+"""Listens to pairs of recordings: can they be trained on? Brings them to one sampling rate."""
+
+import hashlib
+import io
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
+from sb_resizegan.dataio.prepare.speech import examine_file
+from sb_resizegan.utils.files import replacing
+
+__all__ = ["LENGTH_TOLERANCE_SECONDS", "RejectedPair", "UsablePair", "check_pairs", "within_tolerance"]
+
+# Converters of sampling rates round a file's length in different ways, none by more than this.
+LENGTH_TOLERANCE_SECONDS = 0.005
+# Changes whenever the same file would give another copy.
+FORMAT = 1
+
+
+class UsablePair(NamedTuple):
+    """A pair that can be trained on.
+
+    Arguments
+    ---------
+    clean, noisy : Path
+        Files at the wanted rate: the corpus' own or resampled copies.
+    length : float
+        Of the shorter one, in seconds.
+    original_rate : int
+        In Hz, of the corpus' files.
+    is_cut : bool
+        Whether the files' lengths differ, within the tolerance.
+    """
+
+    clean: Path
+    noisy: Path
+    length: float
+    original_rate: int
+    is_cut: bool
+
+
+class RejectedPair(NamedTuple):
+    """Why a pair cannot be used, and the file that it is due to."""
+
+    reason: str
+    path: Path
+
+
+def within_tolerance(seconds, other_seconds, sample_rate):
+    """Whether two recordings are equally long, but for what converters of sampling rates do.
+
+    Example
+    -------
+    >>> within_tolerance(1.0, 1.005, 16000), within_tolerance(1.0, 1.006, 16000)
+    (True, False)
+    """
+    # Half a sample more, for what floating-point numbers do.
+    return abs(seconds - other_seconds) <= LENGTH_TOLERANCE_SECONDS + 0.5 / sample_rate
+
+
+def check_pairs(pairs, data_root, copies_folder, sample_rate, min_seconds):
+    """Reads all files to their ends, and resamples those that have another rate.
+
+    Arguments
+    ---------
+    pairs : list of PairFiles
+        From ``find_pair_files``.
+    data_root : Path
+        The copies' names depend on the files' paths relative to it.
+    copies_folder : Path
+        Where the resampled files go, each there whole or not at all; those that are there are not made again.
+    sample_rate : int
+        In Hz.
+    min_seconds : float
+        Shorter pairs are rejected.
+
+    Returns
+    -------
+    list of UsablePair or RejectedPair
+        In the order of ``pairs``.
+
+    Raises
+    ------
+    OSError
+        If a copy cannot be written.
+    """
+
+    def check(pair):
+        return _check(pair, data_root, copies_folder, sample_rate, min_seconds)
+
+    # libsndfile and the resampling filter work outside Python's lock: threads share the work.
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(tqdm(pool.map(check, pairs), total=len(pairs), desc="Checking pairs", delay=2))
+
+
+def _check(pair, data_root, copies_folder, sample_rate, min_seconds):
+    files = (pair.clean, pair.noisy)
+    if None in files:
+        return RejectedPair("no partner", pair.clean or pair.noisy)
+    facts = []
+    for path in files:
+        result = examine_file(path, min_seconds)
+        if isinstance(result, str):
+            return RejectedPair(result, path)
+        facts.append(result)
+    rates = [result["sample_rate"] for result in facts]
+    lengths = [result["length"] for result in facts]
+    if rates[0] != rates[1]:
+        return RejectedPair("different rates", pair.noisy)
+    if not within_tolerance(*lengths, rates[0]):
+        return RejectedPair("different lengths", pair.noisy)
+    if rates[0] != sample_rate:
+        copies = []
+        for path in files:
+            try:
+                copies.append(_resampled(path, data_root, copies_folder, sample_rate))
+            except UnusableAudioError as error:
+                return RejectedPair(error.reason, path)
+        files = copies
+    return UsablePair(*files, min(lengths), rates[0], lengths[0] != lengths[1])
+
+
+def _resampled(path, data_root, copies_folder, sample_rate):
+    """The file's copy at another rate, made unless it is there."""
+    status = path.stat()
+    facts = [FORMAT, os.path.relpath(path, data_root), status.st_size, status.st_mtime_ns, sample_rate]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
+    # Short enough for every file system; a point in front is for files in the making.
+    copy = copies_folder / f"{path.stem[:40].lstrip('.')}-{digest}.wav"
+    if copy.is_file():
+        return copy
+    waveform, rate = read_mono(path)
+    waveform = resample(waveform, rate, sample_rate)
+    if not np.isfinite(waveform).all():
+        raise UnusableAudioError("not finite", path, "samples too large to be resampled")
+    # By way of memory: libsndfile does not say why it could not write.
+    wav = io.BytesIO()
+    soundfile.write(wav, waveform, sample_rate, subtype="FLOAT", format="WAV")
+    with replacing(copy) as temporary:
+        temporary.write_bytes(wav.getbuffer())
+    return copy

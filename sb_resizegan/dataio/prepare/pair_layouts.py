@@ -1,0 +1,368 @@
+"""Where corpora of paired clean and noisy speech keep their files."""
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain.utils.logger import get_logger
+
+from sb_resizegan.dataio.prepare.pair_lists import SIDES, is_pair_list, list_columns, read_pair_list
+from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES
+
+__all__ = ["LAYOUTS", "FoundPairs", "NoPairsError", "PairFiles", "find_pair_files"]
+
+logger = get_logger(__name__)
+
+# In the order in which they are looked for.
+LAYOUTS = {
+    "voicebank": "VoiceBank-DEMAND: clean_trainset_28spk_wav/ and noisy_trainset_28spk_wav/, the same with "
+    "56spk, clean_testset_wav/ and noisy_testset_wav/, each also with _16k behind",
+    "voicebank_28spk": "VoiceBank-DEMAND without the 56 speakers",
+    "voicebank_56spk": "VoiceBank-DEMAND without the 28 speakers",
+    "list": "NAME.csv with the columns clean and noisy (paths), or with the column id "
+    "beside NAME/clean/ID.flac and NAME/noisy/ID.flac",
+    "dns": "DNS-Challenge: clean/clean_fileid_N.wav and noisy/…_fileid_N.wav",
+    "folders": "clean/ and noisy/ with equal names inside, also below train/, valid/ and test/",
+}
+VOICEBANK_FOLDER = re.compile(r"(clean|noisy)_(train|test)set(?:_(28|56)spk)?(?:_wav)?(_?16k(?:hz)?)?", re.I)
+VOICEBANK_LOG = re.compile(r"log_(train|test)set.*\.txt", re.I)
+FILE_ID = re.compile(r"fileid_(\d+)", re.I)
+DNS_SNR = re.compile(r"_snr(-?\d+(?:\.\d+)?)_", re.I)
+SPLIT_WORDS = {
+    "train": {"train", "training", "trainset", "tr"},
+    "valid": {"valid", "validation", "validset", "val", "dev", "cv"},
+    "test": {"test", "testing", "testset", "tt"},
+}
+DEEPEST = 4
+
+
+class NoPairsError(ValueError):
+    """A place that holds no usable pairs of clean and noisy recordings."""
+
+
+class PairFiles(NamedTuple):
+    """The files of a pair, before anybody has listened to them.
+
+    Arguments
+    ---------
+    name : str
+        Unlike that of any other pair of the same split.
+    split : str
+        "train", "valid" or "test".
+    clean, noisy : Path or None
+        None where there is no such file.
+    snr_db : float or None
+        Signal-to-noise ratio as the corpus states it.
+    speaker : str or None
+        Where the corpus tells.
+    """
+
+    name: str
+    split: str
+    clean: Path | None
+    noisy: Path | None
+    snr_db: float | None = None
+    speaker: str | None = None
+
+
+@dataclass
+class FoundPairs:
+    """What lies in a corpus.
+
+    Arguments
+    ---------
+    layout : str
+        Key of ``LAYOUTS``.
+    pairs : list of PairFiles
+        Those without a partner too.
+    left_out : dict
+        Reason to list of paths: "not audio", "same name twice", "missing", "unreadable" (folders).
+    texts : list of Path
+        Lists and logs that were read along.
+    """
+
+    layout: str
+    pairs: list = field(default_factory=list)
+    left_out: dict = field(default_factory=dict)
+    texts: list = field(default_factory=list)
+
+    def leave_out(self, reason, path):
+        self.left_out.setdefault(reason, []).append(path)
+
+
+def find_pair_files(data_folder, layout=None, split=None, sample_rate=16000, ignored_folder=None):
+    """Finds the pairs of a corpus by the names of its files and folders.
+
+    Folders are searched down to four levels below ``data_folder``. VoiceBank's files are matched by name,
+    DNS-Challenge's by ``fileid``, all others by their path without suffix. Which split a pair belongs to is
+    read off the names of the folders (or the list) that lead to it; without a word for it, it is "train".
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        A folder, or a list with the ending ``.csv``.
+    layout : str, optional
+        Key of ``LAYOUTS``; by default the first of them that is there.
+    split : str, optional
+        "train", "valid" or "test" for all pairs, whatever the names say.
+    sample_rate : int
+        Of the training to come, in Hz: up to 16000, VoiceBank's 16 kHz copies are preferred.
+    ignored_folder : str or Path, optional
+        Isn't searched.
+
+    Returns
+    -------
+    FoundPairs
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``data_folder`` doesn't exist.
+    NoPairsError
+        If nothing there has the layout; what was looked for and what is there are in the message.
+    ValueError
+        If there is no such layout or split, or a list has a wrong line.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> for name in ("clean/a.wav", "noisy/a.flac", "noisy/b.wav"):
+    ...     (folder / name).parent.mkdir(exist_ok=True)
+    ...     (folder / name).touch()
+    >>> found = find_pair_files(folder)
+    >>> found.layout, [(pair.name, pair.clean is None) for pair in found.pairs]
+    ('folders', [('a', False), ('b', True)])
+    """
+    data_folder = Path(data_folder)
+    if layout is not None and layout not in LAYOUTS:
+        raise ValueError(f"layout: expected null or one of {', '.join(LAYOUTS)}, but got {layout!r}")
+    if split is not None and split not in SPLIT_WORDS:
+        raise ValueError(f"split: expected null or one of {', '.join(SPLIT_WORDS)}, but got {split!r}")
+    if data_folder.is_file():
+        _check_list(data_folder, layout)
+        found = FoundPairs("list")
+        return _with_unique_names(found, _find_in_lists(found, [data_folder]), split)
+    if not data_folder.is_dir():
+        raise FileNotFoundError(
+            f"data_folder: expected a folder or a csv list, but there is no {data_folder}"
+        )
+    folders = list(_walk(data_folder, ignored_folder))
+    for name in LAYOUTS if layout is None else [layout]:
+        found = FoundPairs(name)
+        pairs = _find(found, data_folder, folders, sample_rate)
+        if pairs is not None:
+            return _with_unique_names(found, pairs, split)
+    raise NoPairsError(_nothing_message(data_folder, layout, folders))
+
+
+def _check_list(path, layout):
+    if layout not in (None, "list") or path.suffix.lower() != ".csv":
+        expected = "a folder or a csv list of pairs" if layout in (None, "list") else f"a folder for {layout}"
+        raise ValueError(f"data_folder: expected {expected}, but {path} is a file")
+    if not is_pair_list(path):
+        columns = ", ".join(list_columns(path)) or "none"
+        raise NoPairsError(f"{path}: expected {LAYOUTS['list']}; its columns are: {columns}")
+
+
+def _find(found, data_folder, folders, sample_rate):
+    """Tuples of a source's name and a pair in one layout, or None if it isn't that."""
+    if found.layout.startswith("voicebank"):
+        speakers = found.layout[len("voicebank_") :][:2]
+        return _find_voicebank(found, folders, sample_rate, {speakers} if speakers else {"28", "56"})
+    if found.layout == "list":
+        lists = [path for path in sorted(data_folder.glob("*.csv")) if path.is_file() and is_pair_list(path)]
+        return _find_in_lists(found, lists) if lists else None
+    sources = [folder for folder, subfolders, _ in folders if _sides(folder, subfolders)]
+    if found.layout == "dns":
+        sources = [folder for folder in sources if _has_file_ids(folder)]
+    return _find_in_folders(found, data_folder, sources) if sources else None
+
+
+def _walk(data_folder, ignored_folder):
+    """Yields folder, names of its folders, names of its files, level by level, each folder once."""
+    visited = {os.path.realpath(ignored_folder)} if ignored_folder is not None else set()
+    level = [data_folder]
+    for depth in range(DEEPEST + 1):
+        below = []
+        for folder in level:
+            real = os.path.realpath(folder)
+            if real in visited:
+                continue
+            visited.add(real)
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError as error:
+                if depth == 0:
+                    raise
+                logger.warning("Not searched: %s: %s", ascii(str(folder)), error.strerror)
+                continue
+            subfolders = [
+                entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")
+            ]
+            yield folder, subfolders, [entry.name for entry in entries if not entry.is_dir()]
+            # What lies in these are recordings.
+            below += [
+                folder / name
+                for name in subfolders
+                if name.lower() not in (*SIDES, "noise") and not VOICEBANK_FOLDER.fullmatch(name)
+            ]
+        level = below
+
+
+def _find_voicebank(found, folders, sample_rate, wanted):
+    # Set, then whether it is a 16 kHz copy, then side.
+    sets = {}
+    for folder, subfolders, _ in folders:
+        for name in subfolders:
+            match = VOICEBANK_FOLDER.fullmatch(name)
+            if match is None:
+                continue
+            side, split, speakers, copy = match.groups()
+            # The corpus' first edition has the 28 speakers, and says so nowhere.
+            speakers = None if split.lower() == "test" else speakers or "28"
+            if speakers is None or speakers in wanted:
+                versions = sets.setdefault((split.lower(), speakers), {})
+                versions.setdefault(copy is not None, {}).setdefault(side.lower(), folder / name)
+    if not sets:
+        return None
+    found.texts = [
+        folder / name for folder, _, names in folders for name in names if VOICEBANK_LOG.fullmatch(name)
+    ]
+    snrs = {}
+    for path in found.texts:
+        snrs |= _read_log(path)
+    sources = []
+    for (split, speakers), versions in sets.items():
+        copy = max(versions, key=lambda copy: (len(versions[copy]), copy == (sample_rate <= 16000)))
+        sides = [_files_by_key(found, versions[copy].get(side), lambda name: name.stem) for side in SIDES]
+        sources += [
+            (speakers or "", PairFiles(name, split, clean, noisy, snrs.get(name), name.split("_")[0]))
+            for name, clean, noisy in _joined(*sides)
+        ]
+    return sources
+
+
+def _read_log(path):
+    """SNR by file of VoiceBank-DEMAND's logs: lines of name, noise, SNR."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    matches = (re.fullmatch(r"\s*(\S+)\s+\S+\s+(-?\d+(?:\.\d+)?)\s*", line) for line in lines)
+    return {match[1]: float(match[2]) for match in matches if match}
+
+
+def _sides(folder, subfolders):
+    """The folders with the clean and the noisy files, or None."""
+    names = {name.lower(): name for name in reversed(subfolders)}
+    return [folder / names[side] for side in SIDES] if all(side in names for side in SIDES) else None
+
+
+def _sides_of(folder):
+    return _sides(folder, sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()))
+
+
+def _has_file_ids(folder):
+    return all(any(FILE_ID.search(name) for name in os.listdir(side)) for side in _sides_of(folder))
+
+
+def _find_in_folders(found, data_folder, sources):
+    is_dns = found.layout == "dns"
+    pairs = []
+    for folder in sources:
+        parts = folder.relative_to(data_folder).parts
+        split = next((split for split in map(_split_of, parts) if split), "train")
+        key_of = _file_id_key if is_dns else _path_key
+        sides = [_files_by_key(found, side, key_of) for side in _sides_of(folder)]
+        for name, clean, noisy in _joined(*sides):
+            snr = DNS_SNR.search(noisy.name) if is_dns and noisy is not None else None
+            snr_db = None if snr is None else float(snr[1])
+            pairs.append(("/".join(parts), PairFiles(name, split, clean, noisy, snr_db)))
+    return pairs
+
+
+def _path_key(name):
+    return name.with_suffix("").as_posix()
+
+
+def _file_id_key(name):
+    match = FILE_ID.search(name.stem)
+    return _path_key(name) if match is None else (name.parent / f"fileid_{int(match[1])}").as_posix()
+
+
+def _split_of(name):
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((split for word in words for split, known in SPLIT_WORDS.items() if word in known), None)
+
+
+def _find_in_lists(found, paths):
+    found.texts = paths
+    pairs = []
+    for path in paths:
+        split = _split_of(path.stem) or "train"
+        for row in read_pair_list(path):
+            if row.clean is None and row.noisy is None:
+                found.leave_out("missing", path.parent / path.stem / row.name)
+            else:
+                pairs.append((path.stem, PairFiles(row.name, split, row.clean, row.noisy, row.snr_db)))
+    return pairs
+
+
+def _files_by_key(found, folder, key_of):
+    """Audio files below a folder (none if it is None) by the key of their path in it; others are left out."""
+    files = {}
+    visited = set()
+
+    def note_unlisted(error):
+        found.leave_out("unreadable", Path(error.filename))
+
+    walk = os.walk(folder, followlinks=True, onerror=note_unlisted) if folder is not None else ()
+    for place, subfolders, names in walk:
+        real = os.path.realpath(place)
+        if real in visited:
+            subfolders.clear()
+            continue
+        visited.add(real)
+        subfolders.sort()
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix.lower() not in AUDIO_SUFFIXES:
+                found.leave_out("not audio", path)
+            elif files.setdefault(key_of(path.relative_to(folder)), path) != path:
+                found.leave_out("same name twice", path)
+    return files
+
+
+def _joined(clean_files, noisy_files):
+    """Yields name, clean file, noisy file."""
+    for name in sorted(clean_files.keys() | noisy_files.keys()):
+        yield name, clean_files.get(name), noisy_files.get(name)
+
+
+def _with_unique_names(found, sources, split):
+    """Fills in the pairs; where sources share a name in a split, their own names go before it."""
+    if split is not None:
+        sources = [(source, pair._replace(split=split)) for source, pair in sources]
+    counts = Counter((pair.split, pair.name) for _, pair in sources)
+    taken = set()
+    for source, pair in sources:
+        if source and counts[pair.split, pair.name] > 1:
+            pair = pair._replace(name=f"{source}/{pair.name}")
+        if (pair.split, pair.name) in taken:
+            found.leave_out("same name twice", pair.noisy or pair.clean)
+            continue
+        taken.add((pair.split, pair.name))
+        found.pairs.append(pair)
+    found.pairs.sort(key=lambda pair: (pair.split, pair.name))
+    return found
+
+
+def _nothing_message(data_folder, layout, folders):
+    wanted = [f"{name} ({text})" for name, text in LAYOUTS.items() if layout in (None, name)]
+    _, subfolders, files = folders[0]
+    there = [f"{name}/" for name in subfolders[:8]] + (["…"] if len(subfolders) > 8 else [])
+    there = ", ".join(there) if there else "no folders"
+    return (
+        f"data_folder: expected pairs of clean and noisy recordings in {data_folder}, laid out as one of: "
+        f"{'; '.join(wanted)}. Found there: {there}; {len(files)} files"
+    )

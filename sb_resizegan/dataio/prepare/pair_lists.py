@@ -1,0 +1,142 @@
+"""Csv lists of pairs of clean and noisy recordings."""
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES
+
+__all__ = ["SIDES", "ListedPair", "is_pair_list", "list_columns", "read_pair_list"]
+
+SIDES = ("clean", "noisy")
+
+
+class ListedPair(NamedTuple):
+    """A row of a list.
+
+    Arguments
+    ---------
+    name : str
+        The column id, or else the noisy file's path in the list without suffix.
+    clean, noisy : Path or None
+        None where there is no such file.
+    snr_db : float or None
+        The column of that name.
+    """
+
+    name: str
+    clean: Path | None
+    noisy: Path | None
+    snr_db: float | None
+
+
+def list_columns(path):
+    """The names in the first line of a csv file, in lower case.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "valid_pairs.csv"
+    >>> _ = path.write_text("id,seconds,snr_db\\n")
+    >>> list_columns(path)
+    ['id', 'seconds', 'snr_db']
+    """
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as stream:
+        return [name.strip().lower() for name in next(csv.reader(stream), [])]
+
+
+def is_pair_list(path):
+    """Whether a csv file lists pairs.
+
+    Arguments
+    ---------
+    path : str or Path
+        Lists pairs if it has the columns ``clean`` and ``noisy``, or a column ``id`` and beside it a folder
+        of its own name, without suffix, with the folders ``clean`` and ``noisy`` in it.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "pairs.csv"
+    >>> _ = path.write_text("noisy,clean\\n")
+    >>> is_pair_list(path)
+    True
+    """
+    path = Path(path)
+    columns = set(list_columns(path))
+    beside = all((path.with_suffix("") / side).is_dir() for side in SIDES)
+    return set(SIDES) <= columns or ("id" in columns and beside)
+
+
+def read_pair_list(path):
+    """Yields the pairs of a list for which ``is_pair_list`` holds.
+
+    Arguments
+    ---------
+    path : str or Path
+        In UTF-8. Paths in it are relative to its own folder, or absolute.
+
+    Yields
+    ------
+    ListedPair
+
+    Raises
+    ------
+    ValueError
+        If the file isn't a csv file in UTF-8, or a line lacks a value or has a wrong one; file, line and
+        column are in the message.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "a.wav").touch()
+    >>> _ = (folder / "pairs.csv").write_text("clean,noisy,snr_db\\na.wav,b.wav,7.5\\n")
+    >>> [(pair.name, pair.noisy, pair.snr_db) for pair in read_pair_list(folder / "pairs.csv")]
+    [('b', None, 7.5)]
+    """
+    path = Path(path)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            for row in reader:
+                # A line that is too long has its rest under None, one that is too short has None in it.
+                cells = {(key or "").strip().lower(): value for key, value in row.items() if key is not None}
+                cells = {key: (value or "").strip() for key, value in cells.items()}
+                yield _pair(path, reader.line_num, cells)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected comma-separated values in UTF-8, but {error}") from error
+
+
+def _pair(path, line, cells):
+    by_paths = set(SIDES) <= set(cells)
+    for key in SIDES if by_paths else ("id",):
+        if not cells[key]:
+            raise ValueError(f"{path}, line {line}: expected a value for {key}, but there is none")
+    if by_paths:
+        files = [_first_file([path.parent / cells[side]]) for side in SIDES]
+        name = cells.get("id") or os.path.splitext(cells["noisy"])[0]
+    else:
+        name = cells["id"]
+        stems = [path.with_suffix("") / side / name for side in SIDES]
+        files = [_first_file(Path(f"{stem}{suffix}") for suffix in sorted(AUDIO_SUFFIXES)) for stem in stems]
+    return ListedPair(name, *files, _snr(path, line, cells.get("snr_db")))
+
+
+def _first_file(paths):
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _snr(path, line, text):
+    if not text:
+        return None
+    try:
+        snr_db = float(text)
+    except ValueError:
+        snr_db = math.nan
+    if not math.isfinite(snr_db):
+        raise ValueError(f"{path}, line {line}: expected a number for snr_db, but got {text!r}")
+    return snr_db

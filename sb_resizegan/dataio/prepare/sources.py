@@ -1,0 +1,92 @@
+"""What a user may name as a source of recordings: a folder, a csv list, a file, the default corpus."""
+
+import csv
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
+from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES, find_files
+
+__all__ = ["SourceFile", "find_recordings"]
+
+PROMPTS = "prompts:"
+
+
+class SourceFile(NamedTuple):
+    """A file and the name by which reports and splits know it: its path within its source."""
+
+    path: Path
+    name: str
+
+
+def find_recordings(sources, except_folder=None):
+    """Lists the files of one or several sources; nothing is opened but the csv lists.
+
+    Arguments
+    ---------
+    sources : str, Path or list of these
+        Each a folder (searched with all that is below), a csv list (column ``path``, relative to the list's
+        folder; other columns don't matter), an audio file, or ``prompts:LANGUAGE`` for the project's default
+        corpus in one of its languages: en, es, fr, it, ru.
+    except_folder : str or Path, optional
+        Not searched where it lies in a folder that is.
+
+    Returns
+    -------
+    list of SourceFile
+        In the order of their folders and names, so that what lies together stays together; a file that
+        several sources name counts once.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a source is none of these.
+    ValueError
+        If there is no source, a csv list isn't one or has no column ``path``, or a language is unknown.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "list.csv").write_text("path,seconds\\nb/1.wav,2.0\\na/1.wav,3.0\\n")
+    >>> [file.name for file in find_recordings(folder / "list.csv")]
+    ['a/1.wav', 'b/1.wav']
+    """
+    if not sources:
+        raise ValueError(f"sources: expected at least one, but got {sources!r}")
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
+    files = {}
+    for source in sources:
+        for file in sorted(_files_of(source, except_folder), key=lambda file: (file.path.parent, file.path)):
+            files.setdefault(os.path.realpath(file.path), file)
+    folders = dict.fromkeys(file.path.parent for file in files.values())
+    order = {folder: number for number, folder in enumerate(folders)}
+    return sorted(files.values(), key=lambda file: order[file.path.parent])
+
+
+def _files_of(source, except_folder):
+    if str(source).startswith(PROMPTS):
+        source = prepare_default_corpus(str(source)[len(PROMPTS) :])
+    path = Path(source).expanduser().absolute()
+    if path.is_dir():
+        return [SourceFile(path / name, name) for name in find_files(path, except_folder)]
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return [SourceFile(path.parent / name, name) for name in _names_in_list(path)]
+    if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES:
+        return [SourceFile(path, path.name)]
+    raise FileNotFoundError(
+        f"sources: expected a folder, a csv list, an audio file or {PROMPTS}LANGUAGE, but got {str(source)!r}"
+    )
+
+
+def _names_in_list(path):
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            rows = csv.DictReader(stream)
+            columns, names = rows.fieldnames or [], [row.get("path") for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a csv file in UTF-8: {error}") from error
+    if "path" not in columns:
+        raise ValueError(f"{path}: expected a column 'path', but its columns are {', '.join(columns)!r}")
+    return [name for name in names if name]

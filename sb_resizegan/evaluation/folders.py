@@ -1,0 +1,186 @@
+"""Scores of two folders of recordings, pair by pair: PESQ, STOI, ESTOI and SI-SDR."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.evaluation.scoring import SAMPLE_RATE, Wanted, score_sources
+
+SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".w64"))
+
+
+@dataclass
+class FilePair:
+    """A reference and its degraded version.
+
+    Arguments
+    ---------
+    name : str
+        Path within both folders, without suffix.
+    reference, degraded : Path
+        The files.
+    seconds : float
+        Length of the reference.
+    notes : list of str
+        What a reader of the scores should know.
+    scores : dict
+        Figure by name; NaN where there is none, with a note.
+    """
+
+    name: str
+    reference: Path
+    degraded: Path
+    seconds: float
+    notes: list = field(default_factory=list)
+    scores: dict = field(default_factory=dict)
+
+
+def _audio_files(folder):
+    """Files by their path without suffix, and complaints about those of one name."""
+    files, problems = {}, []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in files:
+                problems.append(f"{path}: same name as {files[name].name}, left out")
+            else:
+                files[name] = path
+    return files, problems
+
+
+def find_pairs(reference_folder, degraded_folder, resampling=False):
+    """Matches the recordings of two folders by their path without suffix.
+
+    Arguments
+    ---------
+    reference_folder, degraded_folder : Path
+        Searched with all folders in them.
+    resampling : bool
+        Whether to take rates other than 16 kHz; they are resampled when read.
+
+    Returns
+    -------
+    pairs : list of FilePair
+        Ready to be scored, shortest first.
+    problems : list of str
+        A line for each file left out: no partner, unreadable, or at another rate.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> for side, name in (("clean", "a.wav"), ("clean", "b.wav"), ("noisy", "a.flac")):
+    ...     (folder / side).mkdir(exist_ok=True)
+    ...     soundfile.write(folder / side / name, np.zeros(8000), 16000)
+    >>> pairs, problems = find_pairs(folder / "clean", folder / "noisy")
+    >>> [pair.name for pair in pairs], [line.rsplit(": ", 1)[1] for line in problems]
+    (['a'], ['no partner among the degraded files'])
+    """
+    references, problems = _audio_files(Path(reference_folder))
+    degraded, more = _audio_files(Path(degraded_folder))
+    problems += more
+    problems += [
+        f"{references[name]}: no partner among the degraded files"
+        for name in references
+        if name not in degraded
+    ]
+    problems += [
+        f"{degraded[name]}: no partner among the references" for name in degraded if name not in references
+    ]
+    pairs = []
+    for name in sorted(references.keys() & degraded.keys()):
+        pair = FilePair(name, references[name], degraded[name], 0.0)
+        problem = _inspect(pair, resampling)
+        if problem is None:
+            pairs.append(pair)
+        else:
+            problems.append(problem)
+    return sorted(pairs, key=lambda pair: pair.seconds), problems
+
+
+def _inspect(pair, resampling):
+    """Reads the headers of a pair; returns why it cannot be scored, or None."""
+    headers = []
+    for path in (pair.reference, pair.degraded):
+        try:
+            headers.append(soundfile.info(os.fsencode(path)))
+        except soundfile.SoundFileError as error:
+            return f"{path}: corrupt: {error}"
+    rates = [header.samplerate for header in headers]
+    if rates != [SAMPLE_RATE] * 2:
+        if not resampling:
+            return (
+                f"{pair.name}: expected {SAMPLE_RATE} Hz, but got {rates[0]} (reference) and {rates[1]} Hz "
+                f"(degraded); resample the files or give --resample"
+            )
+        pair.notes.append(f"resampled from {rates[0]} and {rates[1]} Hz")
+    elif headers[0].frames != headers[1].frames:
+        pair.notes.append(
+            f"lengths differ: {headers[0].frames} (reference) and {headers[1].frames} samples (degraded); "
+            f"scored over the shorter"
+        )
+    pair.seconds = headers[0].duration
+    return None
+
+
+def read_pair(pair):
+    """Reads both files of a pair at 16 kHz, cut to the shorter one.
+
+    Arguments
+    ---------
+    pair : FilePair
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Reference and degraded, float32.
+
+    Raises
+    ------
+    UnusableAudioError
+        If a file cannot be decoded.
+    """
+    signals = []
+    for path in (pair.reference, pair.degraded):
+        waveform, rate = read_mono(path)
+        signals.append(waveform if rate == SAMPLE_RATE else resample(waveform, rate, SAMPLE_RATE))
+    length = min(len(signal) for signal in signals)
+    return [np.asarray(signal[:length], dtype=np.float32) for signal in signals]
+
+
+def score_pairs(pairs, device="cpu", official=False, batch_size=16, jobs=None, progress=None, dnsmos=False):
+    """Scores all pairs: PESQ in batches here, the rest file by file in other processes.
+
+    Arguments
+    ---------
+    pairs : list of FilePair
+        Their scores and notes are filled in.
+    device : str or torch.device
+        Where the batches are scored.
+    official : bool
+        Whether to call the ``pesq`` package too.
+    batch_size : int
+        Most pairs in a batch.
+    jobs : int, optional
+        Processes; by default one for each core but one, which scores the batches.
+    progress : callable, optional
+        Called with a number of pairs each time some are done, twice for each pair in all.
+    dnsmos : bool
+        Whether to call ``speechmos`` too.
+    """
+    results = score_sources(
+        pairs,
+        read_pair,
+        [pair.seconds for pair in pairs],
+        Wanted(official, dnsmos),
+        device,
+        batch_size,
+        jobs,
+        progress,
+    )
+    for pair, result in zip(pairs, results, strict=True):
+        pair.notes += result.pop("notes")
+        pair.scores.update(result)

@@ -1,0 +1,1 @@
+"""What surrounds a Brain: run, loader, checkpoints, loggers, monitors, export."""

@@ -1,0 +1,205 @@
+"""What a training of an enhancer leaves behind at the end of each epoch: figures, sound and pictures."""
+
+import math
+from pathlib import Path
+
+import torch
+from matplotlib import image
+from speechbrain.utils.logger import get_logger
+
+from sb_resizegan.dataio.audio import read_mono
+from sb_resizegan.dataio.utterances import Utterance
+from sb_resizegan.evaluation.outputs import choose_shown, enhance_utterances, folder_name, write_signal
+from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.metrics.measures import noisy_column
+from sb_resizegan.report.enhancement_figures import utterances_figure
+from sb_resizegan.report.measures_csv import update_measures
+
+__all__ = ["EnhancementMonitor"]
+
+logger = get_logger(__name__)
+
+LOWEST_PESQ = 1.0
+
+
+class EnhancementMonitor:
+    """Enhances validation utterances, measures them, and writes what a user looks at and listens to.
+
+    In ``output_folder`` it keeps ``measures.csv`` (a row per epoch, with the figures of the noisy speech
+    beside those of the enhanced), ``spectrograms/epoch_NNNN.png``, and for each utterance that is shown
+    ``samples/N_NAME/noisy.wav``, ``clean.wav`` and ``epoch_NNNN.wav``. Belongs into the main process.
+
+    Arguments
+    ---------
+    output_folder : str or Path
+        The run's folder.
+    utterances : sequence of Utterance
+        Or of tuples ``(name, noisy, clean, snr_db)``, signals ``(time,)``. Those that PESQ refuses even as
+        they are (too short, silent) are named in a warning and left out.
+    sample_rate : int
+        16000 Hz.
+    shown : int
+        How many utterances are kept as sound and picture, spread over the signal-to-noise ratios.
+    device : str or torch.device
+        Where ``enhance`` takes its input and PESQ is computed.
+    intelligibility : bool
+        Whether to measure ESTOI as well, which runs on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If no utterance can be scored, or signals are of another rate or shape.
+
+    Example
+    -------
+    >>> clean, noise = torch.randn(2, 16000).numpy()
+    >>> monitor = EnhancementMonitor(getfixture("tmp_path"), [("a", clean + 0.1 * noise, clean, 20.0)])
+    >>> sorted(monitor.epoch(1, enhance=lambda noisy: noisy))
+    ['estoi', 'pesq_wb', 'si_sdr_db', 'unscored']
+    """
+
+    def __init__(
+        self,
+        output_folder,
+        utterances,
+        sample_rate=16000,
+        shown=4,
+        device="cpu",
+        intelligibility=True,
+    ):
+        self.output_folder = Path(output_folder)
+        self.sample_rate = sample_rate
+        self.device = torch.device(device)
+        self.intelligibility = intelligibility
+        utterances = [Utterance(*utterance) for utterance in utterances]
+        scores = self._score(utterances, [utterance.noisy for utterance in utterances])
+        self.utterances, kept = [], []
+        for utterance, score in zip(utterances, scores, strict=True):
+            if math.isfinite(score["pesq_wb"]):
+                self.utterances.append(utterance)
+                kept.append(score)
+            else:
+                logger.warning(f"validation leaves out {utterance.name}: {'; '.join(score['notes'])}")
+        if not self.utterances:
+            raise ValueError(
+                f"utterances: expected some that PESQ can score, but got none in {len(utterances)}"
+            )
+        self.noisy = self._figures(kept)
+        self.shown = choose_shown(self.utterances, shown)
+        self._logged = False
+
+    def epoch(self, epoch, enhance):
+        """Measures and writes one epoch.
+
+        Arguments
+        ---------
+        epoch : int
+            Its number; what an interrupted run wrote for it is replaced.
+        enhance : callable
+            From noisy speech ``(1, time)`` on the device to enhanced speech of the same shape.
+
+        Returns
+        -------
+        dict of str to float
+            Means over utterances: ``pesq_wb``, ``estoi``, ``si_sdr_db``; and ``unscored``, the number of
+            outputs that PESQ refuses (silence, NaN). In ``pesq_wb`` these count as 1, in the others not at
+            all, so that a broken model doesn't look better than a poor one.
+        """
+        inputs = [utterance.noisy for utterance in self.utterances]
+        outputs = enhance_utterances(enhance, inputs, self.device)
+        row = self._figures(self._score(self.utterances, outputs))
+        if row["unscored"]:
+            logger.warning(f"epoch {epoch}: PESQ refuses {row['unscored']} of {len(outputs)} outputs")
+        noisy = {noisy_column(name): self.noisy[name] for name in row if name != "unscored"}
+        update_measures(self.output_folder / "measures.csv", epoch, {**row, **noisy})
+        for number in self.shown:
+            utterance, folder = self.utterances[number], self._folder(number)
+            for name, signal in (
+                ("noisy", utterance.noisy),
+                ("clean", utterance.clean),
+                (_epoch_name(epoch), outputs[number]),
+            ):
+                write_signal(folder / f"{name}.wav", signal, self.sample_rate)
+        rows = {
+            _label(self.utterances[number]): {
+                "noisy": self.utterances[number].noisy,
+                "enhanced": outputs[number],
+                "clean": self.utterances[number].clean,
+            }
+            for number in self.shown
+        }
+        if rows:
+            utterances_figure(rows, self.picture_path(epoch), self.sample_rate, title=f"epoch {epoch}")
+        return row
+
+    def log(self, writer, epoch):
+        """Puts an epoch's sounds and picture into a TensorBoard log; call it after :meth:`epoch`.
+
+        Arguments
+        ---------
+        writer : torch.utils.tensorboard.SummaryWriter
+            The log, the attribute ``writer`` of
+            :class:`~sb_resizegan.training.loggers.EpochTensorboardLogger`.
+        epoch : int
+            The epoch.
+        """
+        for number in self.shown:
+            folder = self._folder(number)
+            names = [_epoch_name(epoch)] if self._logged else ["noisy", "clean", _epoch_name(epoch)]
+            for name in names:
+                tag = "enhanced" if name.startswith("epoch") else name
+                waveform = torch.from_numpy(read_mono(folder / f"{name}.wav")[0])[None]
+                writer.add_audio(f"{folder.name}/{tag}", waveform, epoch, sample_rate=self.sample_rate)
+        if self.shown:
+            picture = image.imread(self.picture_path(epoch))[..., :3]
+            writer.add_image("spectrograms", picture, epoch, dataformats="HWC")
+        self._logged = True
+        writer.flush()
+
+    def picture_path(self, epoch):
+        """The spectrograms of an epoch."""
+        return self.output_folder / "spectrograms" / f"{_epoch_name(epoch)}.png"
+
+    def sample_paths(self, epoch):
+        """The enhanced utterances of an epoch."""
+        return [self._folder(number) / f"{_epoch_name(epoch)}.wav" for number in self.shown]
+
+    def _folder(self, number):
+        name = folder_name(self.shown.index(number), self.utterances[number].name)
+        return self.output_folder / "samples" / name
+
+    def _score(self, utterances, outputs):
+        return score_utterances(
+            [utterance.clean for utterance in utterances],
+            outputs,
+            self.sample_rate,
+            official=False,
+            jobs=0,
+            device=self.device,
+            dnsmos=False,
+            intelligibility=self.intelligibility,
+        )
+
+    def _figures(self, scores):
+        """Means over utterances."""
+        row = {"pesq_wb": _mean([_or_lowest(score["pesq_wb"]) for score in scores])}
+        for name in ["estoi"] * self.intelligibility + ["si_sdr_db"]:
+            row[name] = _mean([score[name] for score in scores if math.isfinite(score[name])])
+        row["unscored"] = sum(not math.isfinite(score["pesq_wb"]) for score in scores)
+        return row
+
+
+def _epoch_name(epoch):
+    return f"epoch_{epoch:04d}"
+
+
+def _label(utterance):
+    return utterance.name if utterance.snr_db is None else f"{utterance.name}, {utterance.snr_db:g} dB"
+
+
+def _or_lowest(pesq):
+    return pesq if math.isfinite(pesq) else LOWEST_PESQ
+
+
+def _mean(values):
+    return sum(values) / len(values) if values else float("nan")

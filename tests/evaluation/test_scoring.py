@@ -1,0 +1,104 @@
+"""Scores of utterances: agreement with the packages, best and worst cases, order, what cannot be scored."""
+
+import importlib.util
+import math
+
+import numpy as np
+import pesq
+import pystoi
+import pytest
+import soundfile
+import torch
+from speechbrain.nnet.losses import cal_si_snr
+
+from sb_resizegan.evaluation.scoring import LABELS, dnsmos_installed, score_utterances
+
+MEASURES = ("pesq_wb", "pesq_wb_official", "stoi", "estoi", "si_sdr_db")
+
+
+@pytest.fixture(scope="module")
+def pairs(speech_files):
+    """Clean and noisy speech of three lengths."""
+    rng = np.random.default_rng(0)
+    clean = [
+        soundfile.read(path, dtype="float32")[0][8000 : 40000 + 3000 * n]
+        for n, path in enumerate(speech_files[:3])
+    ]
+    return clean, [(x + 0.02 * rng.standard_normal(len(x))).astype(np.float32) for x in clean]
+
+
+@pytest.fixture(scope="module")
+def scores(pairs):
+    return score_utterances(*pairs, dnsmos=False)
+
+
+def test_scores_are_those_of_the_packages(pairs, scores):
+    for reference, estimate, score in zip(*pairs, scores, strict=True):
+        assert list(score) == [*MEASURES, "notes"] and not score["notes"]
+        official = pesq.pesq(16000, reference, estimate, "wb")
+        assert score["pesq_wb_official"] == pytest.approx(official, abs=1e-6)
+        assert score["pesq_wb"] == pytest.approx(official, abs=5e-3)
+        assert score["stoi"] == pytest.approx(pystoi.stoi(reference, estimate, 16000), abs=1e-5)
+        assert score["estoi"] == pytest.approx(pystoi.stoi(reference, estimate, 16000, True), abs=1e-5)
+        columns = [torch.from_numpy(x)[:, None, None] for x in (reference, estimate)]
+        assert score["si_sdr_db"] == pytest.approx(-float(cal_si_snr(*columns)), abs=0.01)
+
+
+def test_clean_speech_scores_highest_at_any_level(pairs):
+    for score in score_utterances(pairs[0], [0.01 * x for x in pairs[0]], dnsmos=False):
+        assert score["pesq_wb"] > 4.64 and score["pesq_wb_official"] > 4.64
+        assert score["stoi"] > 0.9999 and score["estoi"] > 0.9999 and score["si_sdr_db"] > 80
+
+
+def test_order_and_processes_change_nothing(pairs, scores):
+    turned = score_utterances(*(signals[::-1] for signals in pairs), jobs=1, batch_size=1, dnsmos=False)
+    for score, other in zip(scores, turned[::-1], strict=True):
+        for name in MEASURES:
+            assert score[name] == pytest.approx(other[name], abs=1e-5)
+
+
+def test_what_cannot_be_scored_is_said_and_leaves_the_others_alone(pairs, scores):
+    (clean, *_), (noisy, *_) = pairs
+    bad = noisy.copy()
+    bad[100] = np.nan
+    references = [clean, clean, 0 * clean, clean, clean[:300], clean[4000:8800], np.zeros(0, np.float32)]
+    estimates = [noisy, 0 * noisy, noisy, bad, noisy[:300], noisy[4000:8800], np.zeros(0, np.float32)]
+    found = score_utterances(references, estimates, dnsmos=False)
+    for name in MEASURES:
+        assert found[0][name] == pytest.approx(scores[0][name], abs=1e-5)
+    for score, words in zip(
+        found[1:5], ("silent degraded", "silent reference", "non finite", "too short"), strict=True
+    ):
+        assert f"PESQ refused: {words}" in score["notes"]
+        assert all(math.isnan(score[name]) for name in MEASURES if name != "si_sdr_db")
+    assert all(math.isnan(score["si_sdr_db"]) for score in found[1:4])
+    assert any(note.startswith("stoi") for note in found[4]["notes"])
+    # 0.3 s: long enough for PESQ, not for STOI.
+    assert math.isnan(found[5]["stoi"]) and any(note.startswith("stoi") for note in found[5]["notes"])
+    assert "PESQ refused: too short" in found[6]["notes"]
+
+
+def test_dnsmos_is_there_if_its_package_is(pairs):
+    importable = all(importlib.util.find_spec(name) for name in ("speechmos", "onnxruntime", "librosa"))
+    assert dnsmos_installed() == importable
+    clean, noisy = pairs[0][:1], pairs[1][:1]
+    (best,), (worse,) = (score_utterances(clean, x, official=False) for x in ([2 * clean[0]], noisy))
+    columns = [name for name in LABELS if name.startswith("dnsmos")]
+    assert [name for name in best if name.startswith("dnsmos")] == (columns if importable else [])
+    for name in columns if importable else ():
+        assert 1 <= worse[name] <= 5 and 1 <= best[name] <= 5
+        # Noise does not always take away from the speech itself.
+        assert worse[name] < best[name] or name == "dnsmos_sig"
+
+
+def test_wrong_calls(pairs):
+    clean, noisy = pairs
+    with pytest.raises(ValueError, match="expected sample_rate 16000, but got 8000"):
+        score_utterances(clean, noisy, 8000)
+    with pytest.raises(ValueError, match="as many references as estimates, but got 3 and 2"):
+        score_utterances(clean, noisy[:2])
+    with pytest.raises(ValueError, match="utterance 1: expected"):
+        score_utterances(clean, [noisy[0], noisy[1][:-1], noisy[2]])
+    with pytest.raises(ValueError, match="utterance 0: expected"):
+        score_utterances([clean[0][None]], [noisy[0][None]])
+    assert score_utterances([], []) == []

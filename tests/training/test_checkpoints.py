@@ -1,0 +1,96 @@
+"""Checkpoints that are whole or absent."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from sb_resizegan.training.checkpoints import AtomicCheckpointer, CheckpointError
+
+
+def checkpointer(folder, size=3):
+    return AtomicCheckpointer(folder, {"layer": torch.nn.Linear(size, size)})
+
+
+def test_a_saved_checkpoint_is_recovered(tmp_path):
+    first, second = checkpointer(tmp_path), checkpointer(tmp_path)
+    first.save_checkpoint(meta={"score": 1.5})
+    assert second.recover_if_possible().meta["score"] == 1.5
+    assert torch.equal(first.recoverables["layer"].weight, second.recoverables["layer"].weight)
+
+
+def test_best_and_newest_are_kept_and_the_rest_goes_without_a_trace(tmp_path):
+    saver = checkpointer(tmp_path)
+    for score in (3.0, 1.0, 2.0, 4.0):
+        saver.save_and_keep_only(meta={"score": score}, min_keys=["score"])
+    assert sorted(c.meta["score"] for c in saver.list_checkpoints()) == [1.0, 4.0]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_killed_at_any_moment_of_saving_leaves_only_whole_checkpoints(tmp_path):
+    """Kills a process that does nothing but save, at many moments, and loads what it left."""
+    script = textwrap.dedent(f"""
+        import torch
+        from sb_resizegan.training.checkpoints import AtomicCheckpointer
+        layers = {{"a": torch.nn.Linear(400, 400), "b": torch.nn.Linear(400, 400)}}
+        saver = AtomicCheckpointer({str(tmp_path)!r}, layers)
+        saver.save_and_keep_only()
+        print("ready", flush=True)
+        while True:
+            saver.save_and_keep_only()
+    """)
+    for trial in range(4):
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05 + 0.013 * trial)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        reader = AtomicCheckpointer(
+            tmp_path, {"a": torch.nn.Linear(400, 400), "b": torch.nn.Linear(400, 400)}
+        )
+        assert reader.recover_if_possible()
+        assert all(sorted(c.paramfiles) == ["a", "b"] for c in reader.list_checkpoints())
+        reader.remove_partial()
+        assert {p.name for p in tmp_path.iterdir()} == {c.path.name for c in reader.list_checkpoints()}
+
+
+def test_another_architecture_is_an_error_that_names_the_checkpoint(tmp_path):
+    saved = checkpointer(tmp_path).save_checkpoint()
+    with pytest.raises(CheckpointError, match="size mismatch") as error:
+        checkpointer(tmp_path, size=4).recover_if_possible()
+    assert str(saved.path) in str(error.value)
+
+
+def test_a_truncated_file_is_an_error_that_names_the_checkpoint(tmp_path):
+    saved = checkpointer(tmp_path).save_checkpoint()
+    os.truncate(saved.path / "layer.ckpt", 100)
+    with pytest.raises(CheckpointError, match="damaged") as error:
+        checkpointer(tmp_path).recover_if_possible()
+    assert str(saved.path) in str(error.value)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
+    """A limit on the size of files stands for the full disk: both end a write with an error of the system."""
+    script = textwrap.dedent(f"""
+        import resource, signal, sys, torch
+        from sb_resizegan.training.checkpoints import AtomicCheckpointer, CheckpointError
+        saver = AtomicCheckpointer({str(tmp_path)!r}, {{"layer": torch.nn.Linear(3, 3)}})
+        saver.save_checkpoint(meta={{"number": 1}})
+        saver.add_recoverable("large", torch.nn.Linear(500, 500))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            saver.save_checkpoint(meta={{"number": 2}})
+        except CheckpointError as error:
+            sys.exit(f"refused: {{error}}")
+    """)
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "refused: could not save a checkpoint in" in process.stderr
+    reader = checkpointer(tmp_path)
+    assert reader.recover_if_possible().meta["number"] == 1
+    assert len(list(tmp_path.iterdir())) == 1
