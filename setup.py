@@ -38,6 +38,8 @@ setup(
         "matplotlib>=3.7",
         "tensorboard>=2.14",
         "tqdm>=4.60",
+        "filelock>=3.12",
+        "platformdirs>=3",
     ],
     extras_require={"test": TEST, "dnsmos": DNSMOS, "dev": [*TEST, "ruff~=0.17.6"]},
     classifiers=[
