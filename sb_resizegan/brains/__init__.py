@@ -1,7 +1,8 @@
 """Brains: they order the steps of a training; losses, models and measures do the computing."""
 
-from sb_resizegan.brains.adversarial import AdversarialBrain, frozen, unwrap, without_ddp
+from sb_resizegan.brains.adversarial import AdversarialBrain
 from sb_resizegan.brains.enhancement import EnhancementBrain
+from sb_resizegan.brains.modules import frozen, unwrap, without_ddp
 from sb_resizegan.brains.window import WGANBrain
 
 __all__ = ["AdversarialBrain", "EnhancementBrain", "WGANBrain", "frozen", "unwrap", "without_ddp"]

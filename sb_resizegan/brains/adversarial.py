@@ -1,6 +1,5 @@
 """The order of an adversarial training: critic and generator in turn, averaged weights, checkpoints, logs."""
 
-import contextlib
 import math
 
 import speechbrain as sb
@@ -8,23 +7,15 @@ import torch
 from speechbrain.utils.checkpoints import DEFAULT_SAVE_HOOKS, get_default_hook
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
-from torch.nn.parallel import DataParallel, DistributedDataParallel
-from tqdm.auto import tqdm
+from torch.nn.parallel import DistributedDataParallel
 
+from sb_resizegan.brains.modules import compiled_modules, frozen, gradients_finite, unwrap, without_ddp
+from sb_resizegan.brains.requirements import check_requirements
+from sb_resizegan.brains.step_figures import StepFigures, mean_figures
 from sb_resizegan.nnet.average import exponential_average
 from sb_resizegan.utils.random import StepRandom, derive_seed
 
 logger = get_logger(__name__)
-
-HPARAMS_NEEDED = (
-    "seed",
-    "loss",
-    "critic_steps",
-    "critic_optimizer",
-    "generator_optimizer",
-    "learning_rate_schedule",
-    "average_decay",
-)
 
 
 class AdversarialBrain(sb.Brain):
@@ -84,18 +75,10 @@ class AdversarialBrain(sb.Brain):
         run_opts=None,
         checkpointer=None,
     ):
-        missing = [key for key in HPARAMS_NEEDED if key not in hparams]
-        if missing:
-            raise ValueError(f"hparams: expected {list(HPARAMS_NEEDED)}, but {missing} are missing")
-        critic_steps = hparams["critic_steps"]
-        if critic_steps < 0:
-            raise ValueError(f"critic_steps: expected at least 0, but got {critic_steps}")
-        needed = ["generator", "critic"] if critic_steps else ["generator"]
-        if any(name not in modules for name in needed):
-            raise ValueError(f"modules: expected {needed}, but got {sorted(modules)}")
+        check_requirements(modules, hparams)
         super().__init__(modules=modules, hparams=hparams, run_opts=run_opts, checkpointer=checkpointer)
         # Two batches, as many as SpeechBrain's debug mode runs, shall show a step of each kind.
-        self.critic_steps = min(critic_steps, 1) if self.debug else critic_steps
+        self.critic_steps = min(hparams["critic_steps"], 1) if self.debug else hparams["critic_steps"]
         self.cycle = (self.critic_steps + 1) * self.grad_accumulation_factor
         if batches_per_epoch % self.cycle and not self.debug:
             raise ValueError(
@@ -121,8 +104,7 @@ class AdversarialBrain(sb.Brain):
         self.train_stats = {}
         self.valid_figures = []
         self._first_batch = 0
-        self._figures = {}
-        self._bar = None
+        self._figures = StepFigures()
         self._show_bar = False
 
     # Setting up
@@ -132,14 +114,8 @@ class AdversarialBrain(sb.Brain):
             raise ValueError(
                 "--jit: torch.jit.script cannot read the critic's autograd functions; use --compile"
             )
-        keys = self.compile_module_keys
-        if self.compile and keys is None:
-            self.compile_module_keys = keys = ["generator"]
-        if self.compile and "critic" in keys:
-            raise ValueError(
-                "--compile_module_keys: the critic cannot be compiled, for torch.compile has no "
-                "double backward for the gradient penalty; compile the generator alone (--compile)"
-            )
+        if self.compile:
+            self.compile_module_keys = compiled_modules(self.compile_module_keys)
         super()._compile()
 
     def _wrap_distributed(self):
@@ -255,7 +231,7 @@ class AdversarialBrain(sb.Brain):
 
     def optimizers_step(self):
         """One step of the active network; left out, as by float16's scaler, if its gradient is not finite."""
-        if not self.scaler.is_enabled() and not self._gradients_finite():
+        if not self.scaler.is_enabled() and not gradients_finite(self.modules[self.active]):
             logger.warning(
                 f"batch {self._first_batch + self.step}: the gradient is not finite, the step is left out"
             )
@@ -270,26 +246,11 @@ class AdversarialBrain(sb.Brain):
         else:
             self.generator_average.update_parameters(unwrap(self.modules.generator))
 
-    def _gradients_finite(self):
-        # After DDP's reduction the gradients, and so the decision, are the same on every process.
-        gradients = [p.grad for p in self.modules[self.active].parameters() if p.grad is not None]
-        return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients)).sum())) if gradients else True
-
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
         """Follows the figures, and moves the bar when a step of the generator is done."""
         if not should_step or self.optimizer_step % (self.critic_steps + 1):
             return
-        for name, value in self._figures.items():
-            total, count = self.train_stats.get(name, (0.0, 0))
-            value = float(value)
-            if math.isfinite(value):
-                self.train_stats[name] = (total + value, count + 1)
-            self._figures[name] = value
-        if self._bar is not None:
-            self._bar.set_postfix(
-                {name: f"{value:.3g}" for name, value in self._figures.items()}, refresh=False
-            )
-            self._bar.update()
+        self._figures.end_step()
 
     # One epoch
 
@@ -304,31 +265,17 @@ class AdversarialBrain(sb.Brain):
             factor = getattr(self.hparams, f"{name}_learning_rate_factor", 1.0)
             for group in optimizer.param_groups:
                 group["lr"] = factor * self.learning_rate
-        self.train_stats, self._figures = {}, {}
         self._first_batch = (epoch - 1) * self.batches_per_epoch
+        self._figures = StepFigures()
         if self._show_bar:
-            self._bar = tqdm(
-                total=self.batches_per_epoch // self.cycle,
-                initial=self.step // self.cycle,
-                desc=f"epoch {epoch}",
-                unit="step",
-                dynamic_ncols=True,
-            )
+            self._figures.show_bar(epoch, self.batches_per_epoch // self.cycle, self.step // self.cycle)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Ends the bar, or validates, logs and saves."""
         if stage == sb.Stage.TRAIN:
-            if self._bar is not None:
-                self._bar.close()
-                self._bar = None
-            self.train_stats = {
-                name: total / count for name, (total, count) in self.train_stats.items() if count
-            }
+            self.train_stats = self._figures.end_epoch()
             return
-        valid_stats = {
-            name: float(torch.stack([figures[name] for figures in self.valid_figures]).mean())
-            for name in (self.valid_figures[0] if self.valid_figures else {})
-        }
+        valid_stats = mean_figures(self.valid_figures)
         if if_main_process() and self.on_epoch is not None:
             valid_stats.update(self.on_epoch(epoch, self))
         meta = {"epoch": epoch, "generator_steps": self.generator_steps, "learning_rate": self.learning_rate}
@@ -340,27 +287,3 @@ class AdversarialBrain(sb.Brain):
                 meta={key: float(value) for key, value in {**meta, **valid_stats}.items()},
                 **{"max_keys" if self.highest_is_best else "min_keys": keys},
             )
-
-
-def without_ddp(module):
-    """The module that a distributed wrapper holds, or the module itself; a compiled module stays compiled."""
-    return module.module if isinstance(module, DistributedDataParallel | DataParallel) else module
-
-
-def unwrap(module):
-    """The bare module, without distributed wrapper and without compilation."""
-    module = without_ddp(module)
-    return getattr(module, "_orig_mod", module)
-
-
-@contextlib.contextmanager
-def frozen(module):
-    """Within, the module's parameters take no gradients."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)

@@ -3,7 +3,8 @@
 import speechbrain as sb
 import torch
 
-from sb_resizegan.brains.adversarial import AdversarialBrain, unwrap
+from sb_resizegan.brains.adversarial import AdversarialBrain
+from sb_resizegan.brains.modules import unwrap
 
 
 class WGANBrain(AdversarialBrain):

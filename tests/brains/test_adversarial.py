@@ -302,11 +302,11 @@ def test_a_compiled_generator_trains_as_the_plain_one(windows):
 def test_two_processes_do_what_one_does_with_the_joint_batch(
     windows, manifest, small_corpus, tmp_path, downsampling
 ):
-    worker = Path(__file__).parent / "ddp_worker.py"
+    worker = Path(__file__).parents[1] / "ddp_worker.py"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command = [*torchrun, str(worker), manifest, small_corpus, tmp_path, downsampling]
     process = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        list(map(str, command)), capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
     assert process.returncode == 0, process.stderr
     settings = {"optimizer": sgd, "learning_rate": 0.02, "downsampling": downsampling}

@@ -1,0 +1,56 @@
+"""Modules as a Brain holds them: inside wrappers, compiled, frozen for a step; their gradients."""
+
+import contextlib
+
+import torch
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+
+
+def without_ddp(module):
+    """The module that a distributed wrapper holds, or the module itself; a compiled module stays compiled."""
+    return module.module if isinstance(module, DistributedDataParallel | DataParallel) else module
+
+
+def unwrap(module):
+    """The bare module, without distributed wrapper and without compilation."""
+    module = without_ddp(module)
+    return getattr(module, "_orig_mod", module)
+
+
+@contextlib.contextmanager
+def frozen(module):
+    """Within, the module's parameters take no gradients."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def gradients_finite(module):
+    """Whether all gradients of a module's parameters are finite.
+
+    After DDP's reduction the gradients, and so the answer, are the same on every process.
+    """
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients)).sum())) if gradients else True
+
+
+def compiled_modules(keys):
+    """The modules that ``--compile`` compiles: those that were asked for, by default the generator.
+
+    Raises
+    ------
+    ValueError
+        If the critic is among them.
+    """
+    keys = ["generator"] if keys is None else keys
+    if "critic" in keys:
+        raise ValueError(
+            "--compile_module_keys: the critic cannot be compiled, for torch.compile has no "
+            "double backward for the gradient penalty; compile the generator alone (--compile)"
+        )
+    return keys
