@@ -11,8 +11,9 @@ import math
 
 import torch
 
-from sb_resizegan.metrics.artefacts import out_of_band_energy, stride_tone_prominence, worst_prominence
 from sb_resizegan.metrics.spectra import check_waveforms
+from sb_resizegan.metrics.spectral_balance import out_of_band_energy
+from sb_resizegan.metrics.stride_tones import stride_tone_prominence, worst_prominence
 
 __all__ = ["gradient_waveforms", "measure_gradients", "position_unevenness"]
 
@@ -119,7 +120,7 @@ def measure_gradients(gradients, factors, sample_rate=16000, cutoff_hz=None):
     Returns
     -------
     dict of str to float
-        ``prominence_worst_db``, as :func:`~sb_resizegan.metrics.artefacts.stride_tone_prominence` gives it
+        ``prominence_worst_db``, as :func:`~sb_resizegan.metrics.stride_tones.stride_tone_prominence` gives it
         for the factors in reverse, since the last stage's gradient is the first to be upsampled;
         ``unevenness_db`` over the period of the critic's first stage, the last to upsample;
         ``out_of_band_db``.

@@ -1,4 +1,4 @@
-"""Measures of upsampling artefacts, pure functions of waveforms ``(batch, time)``.
+"""Tones that the stages of an upsampling leave: pure functions of waveforms ``(batch, time)``.
 
 A stage that upsamples by ``s`` treats its ``s`` output phases by different weights (Odena et al.,
 "Deconvolution and checkerboard artifacts", Distill, 2016). Whatever is constant in its input, biases and
@@ -12,12 +12,10 @@ from typing import NamedTuple
 
 import torch
 
-from sb_resizegan.metrics.spectra import check_waveforms, frequencies, mean_power_spectrum, power_spectra
+from sb_resizegan.metrics.spectra import check_waveforms, mean_power_spectrum
 
 __all__ = [
     "StrideTone",
-    "out_of_band_energy",
-    "spectral_distance",
     "stride_tone_frequencies",
     "stride_tone_prominence",
     "worst_prominence",
@@ -30,7 +28,6 @@ _MIN_SPACING_BINS = 32
 # -120 dB below the largest bin: what lies there is the rounding of 32-bit arithmetic or of 16-bit files,
 # which has tones of its own behind filters of high attenuation.
 _ROUNDING = 1e-12
-_RELATIVE_FLOOR = 1e-20  # -200 dB: keeps ratios of what is exactly zero finite
 
 
 class StrideTone(NamedTuple):
@@ -194,109 +191,6 @@ def worst_prominence(prominence, stage=None):
     return max(values)
 
 
-def out_of_band_energy(waveforms, cutoff_hz, sample_rate=16000, n_fft=2048, reduce=True):
-    """Energy above a cut-off over all energy.
-
-    The energies are sums over the averaged power spectrum. Its tapered window keeps the cut at a waveform's
-    ends from spreading energy over all frequencies; it also gives little weight to the ends themselves.
-
-    Arguments
-    ---------
-    waveforms : torch.Tensor
-        ``(batch, time)``.
-    cutoff_hz : float
-        Frequency in Hz from which on energy counts.
-    sample_rate : int
-        Sampling rate in Hz.
-    n_fft : int
-        Largest length of the spectra; shorter waveforms give shorter spectra.
-    reduce : bool
-        Whether to pool the energy of all waveforms. Otherwise each is measured by itself.
-
-    Returns
-    -------
-    float | torch.Tensor
-        Ratio in dB, or ``(batch,)`` of them. At least -200; NaN for silence.
-
-    Raises
-    ------
-    ValueError
-        If the waveforms are wrong or the cut-off doesn't lie between 0 and half the sampling rate.
-
-    Example
-    -------
-    >>> noise = torch.randn(64, 2048, generator=torch.Generator().manual_seed(0))
-    >>> round(out_of_band_energy(noise, cutoff_hz=4000.0))   # half of it
-    -3
-    """
-    waveforms = check_waveforms(waveforms, min_samples=2 * _MIN_SPACING_BINS)
-    if not 0 < cutoff_hz < sample_rate / 2:
-        raise ValueError(
-            f"cutoff_hz: expected a frequency between 0 and {sample_rate / 2:g} Hz, but got {cutoff_hz}"
-        )
-    n_fft = min(n_fft, waveforms.shape[1])
-    power = power_spectra(waveforms, n_fft)
-    if reduce:
-        power = power.mean(dim=0, keepdim=True)
-    above = (frequencies(n_fft, sample_rate) >= cutoff_hz).to(power)
-    # All bins but DC and Nyquist stand for two of the two-sided spectrum.
-    power = power * _two_sided(n_fft).to(power)
-    total = power.sum(dim=1)
-    ratio = torch.where(total > 0, (power @ above) / total, math.nan)
-    level = 10 * torch.log10(ratio.clamp(min=_RELATIVE_FLOOR))
-    return float(level) if reduce else level
-
-
-def spectral_distance(waveforms, reference, sample_rate=16000, band_hz=None, n_fft=512, floor_db=-80.0):
-    """Distance of long-term average spectra: the root mean square over bins of their difference in dB.
-
-    Arguments
-    ---------
-    waveforms : torch.Tensor
-        ``(batch, time)``.
-    reference : torch.Tensor
-        ``(batch', time')``, usually real data of the same level: a difference in level counts.
-    sample_rate : int
-        Sampling rate in Hz.
-    band_hz : tuple of float
-        Lowest and highest frequency in Hz that count. ``None`` takes all from 50 Hz on (below lies no
-        speech).
-    n_fft : int
-        Length of the spectra; at 16 kHz, 512 gives bins of 31 Hz.
-    floor_db : float
-        Power below this level is raised to it, in dB relative to the reference's largest bin.
-
-    Returns
-    -------
-    float
-        In dB. NaN if the reference is silent.
-
-    Raises
-    ------
-    ValueError
-        If the waveforms are wrong or there is no bin in the band.
-
-    Example
-    -------
-    >>> noise = torch.randn(64, 2048, generator=torch.Generator().manual_seed(0))
-    >>> round(spectral_distance(noise / 2, noise))
-    6
-    """
-    # Short transforms also for long windows: a bin must hold enough independent values to be steady.
-    power = mean_power_spectrum(waveforms, n_fft)
-    target = mean_power_spectrum(check_waveforms(reference, "reference", n_fft), n_fft)
-    low, high = band_hz or (50.0, sample_rate / 2)
-    axis = frequencies(n_fft, sample_rate)
-    inside = (axis >= low) & (axis <= high)
-    if not inside.any():
-        raise ValueError(f"band_hz: no bin of {sample_rate / n_fft:g} Hz lies between {low} and {high} Hz")
-    floor = target.max() * 10 ** (floor_db / 10)
-    if floor == 0:
-        return math.nan
-    difference = 10 * torch.log10(power.clamp(min=floor) / target.clamp(min=floor))[inside]
-    return float(difference.square().mean().sqrt())
-
-
 def _check_factors(factors):
     factors = [factors] if isinstance(factors, int) else list(factors)
     if not factors or any(int(f) != f or f < 1 for f in factors):
@@ -310,11 +204,3 @@ def _multiple_of_stages(factors, n_fft):
     resolved = [period for period in periods if n_fft >= _MIN_SPACING_BINS * period]
     step = math.lcm(2, *resolved[:1])  # every later period divides the first
     return n_fft // step * step
-
-
-def _two_sided(n_fft):
-    weight = torch.full((n_fft // 2 + 1,), 2.0, dtype=torch.float64)
-    weight[0] = 1.0
-    if n_fft % 2 == 0:
-        weight[-1] = 1.0
-    return weight

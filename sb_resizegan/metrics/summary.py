@@ -1,13 +1,10 @@
 """All measures of a set of generated windows as one row of a table."""
 
-from sb_resizegan.metrics.artefacts import (
-    out_of_band_energy,
-    spectral_distance,
-    stride_tone_prominence,
-    worst_prominence,
-)
-from sb_resizegan.metrics.distribution import frechet_with_noise_floor, nearest_neighbours
+from sb_resizegan.metrics.copies import nearest_neighbours
+from sb_resizegan.metrics.distribution import frechet_with_noise_floor
 from sb_resizegan.metrics.measures import reference_column
+from sb_resizegan.metrics.spectral_balance import out_of_band_energy, spectral_distance
+from sb_resizegan.metrics.stride_tones import stride_tone_prominence, worst_prominence
 
 __all__ = ["measure_artifacts", "measure_windows"]
 

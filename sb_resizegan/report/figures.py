@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sb_resizegan.metrics.artefacts import stride_tone_frequencies
 from sb_resizegan.metrics.measures import readable, reference_column
 from sb_resizegan.metrics.spectra import blackman_harris, check_waveforms, frequencies, mean_power_spectrum
+from sb_resizegan.metrics.stride_tones import stride_tone_frequencies
 from sb_resizegan.utils.files import replacing
 
 __all__ = [

@@ -5,14 +5,13 @@ import math
 import pytest
 import torch
 
-from sb_resizegan.metrics.artefacts import (
-    out_of_band_energy,
-    spectral_distance,
+from sb_resizegan.metrics.spectra import blackman_harris, mean_power_spectrum
+from sb_resizegan.metrics.spectral_balance import out_of_band_energy, spectral_distance
+from sb_resizegan.metrics.stride_tones import (
     stride_tone_frequencies,
     stride_tone_prominence,
     worst_prominence,
 )
-from sb_resizegan.metrics.spectra import blackman_harris, mean_power_spectrum
 from sb_resizegan.models.window_generator import WindowGenerator
 
 RATE = 16000

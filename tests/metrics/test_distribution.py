@@ -5,13 +5,13 @@ import pytest
 import scipy.linalg
 import torch
 
+from sb_resizegan.metrics.copies import nearest_neighbours
 from sb_resizegan.metrics.distribution import (
     GaussianStatistics,
     frechet_distance,
     frechet_log_mel,
     frechet_with_noise_floor,
     log_mel_statistics,
-    nearest_neighbours,
 )
 from sb_resizegan.metrics.spectra import log_mel
 from sb_resizegan.metrics.summary import measure_windows

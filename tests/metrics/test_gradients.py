@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sb_resizegan.metrics.artefacts import stride_tone_prominence
 from sb_resizegan.metrics.gradients import gradient_waveforms, measure_gradients, position_unevenness
+from sb_resizegan.metrics.stride_tones import stride_tone_prominence
 from sb_resizegan.models.critic import WindowCritic
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sb_resizegan.metrics.artefacts import stride_tone_prominence, worst_prominence
+from sb_resizegan.metrics.stride_tones import stride_tone_prominence, worst_prominence
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.nnet.downsampling import DOWNSAMPLING_MODES
 from sb_resizegan.nnet.upsampling import UPSAMPLING_MODES
