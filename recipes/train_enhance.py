@@ -25,6 +25,7 @@ import torch
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from sb_resizegan.augment.mixing import NoisyMixtures
+from sb_resizegan.augment.options import grouped_options
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.pair_segments import PairedSegments
@@ -90,7 +91,8 @@ def mixtures(hparams):
         else:
             train[name] = recordings
     keys = ("snr_db", "level_db", "babble", "coloured", "second_noise", "reverberation", "narrow_band")
-    options = {"segment_samples": segment_samples(hparams), **{key: hparams[key] for key in keys}}
+    options = grouped_options(**{key: hparams[key] for key in keys})
+    options["segment_samples"] = segment_samples(hparams)
     return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
 
 

@@ -5,6 +5,7 @@ import torch
 from scipy.fft import irfft, next_fast_len, rfft
 
 from sb_resizegan.augment.noise import babble_noise, coloured_noise, random_colour
+from sb_resizegan.augment.options import Changes, Levels, Noises
 from sb_resizegan.augment.perturbation import (
     change_speed,
     equalise,
@@ -20,7 +21,6 @@ from sb_resizegan.utils.random import (
     TRAINING,
     Draws,
     check_count,
-    check_probability,
     check_range,
     rows_of,
 )
@@ -67,33 +67,17 @@ class NoisyMixtures:
         Room impulse responses, read with ``impulse_responses=True``.
     segment_samples : int
         Length of the mixtures.
-    snr_db, level_db : tuple of float
-        Ranges that are drawn from evenly; levels are relative to full scale.
-    babble, coloured : float
-        Probabilities that a noise is one of these; recorded noise gets the rest.
-    second_noise : float
-        Probability of a second noise.
-    nearly_clean : float
-        Probability of an SNR of 35 to 60 dB instead.
-    reverberation : float
-        Probability, of use with ``rirs``.
-    equaliser : float
-        Probability of a random equaliser, for speech and for noise each.
-    speed : tuple of float
-        Range of playing speeds; (1, 1) for none but the original.
-    speed_change : float
-        Probability of another speed, for speech and for recorded noise each.
-    gain_change : float
-        Probability that the noise's gain changes along the way.
-    bandwidth_hz : tuple of float
-        Range of the upper limit of narrower speech.
-    narrow_band : float
-        Probability of narrower speech.
+    levels : Levels, optional
+        How loud speech and noise are.
+    noises : Noises, optional
+        Which noise is added.
+    changes : Changes, optional
+        What happens to the signals themselves.
 
     Raises
     ------
     ValueError
-        If an option is out of range, if sampling rates differ, or if there is no noise to be had.
+        If an option is out of range, sampling rates differ, or there is no noise to be had.
 
     Example
     -------
@@ -114,69 +98,27 @@ class NoisyMixtures:
         noise=None,
         rirs=None,
         segment_samples=32000,
-        snr_db=(-5.0, 20.0),
-        level_db=(-40.0, -15.0),
-        babble=0.1,
-        coloured=0.1,
-        second_noise=0.3,
-        nearly_clean=0.05,
-        reverberation=0.5,
-        equaliser=0.5,
-        speed=(0.9, 1.1),
-        speed_change=0.3,
-        gain_change=0.2,
-        bandwidth_hz=(3000.0, 7500.0),
-        narrow_band=0.1,
+        levels=None,
+        noises=None,
+        changes=None,
     ):
         check_count("segment_samples", segment_samples)
-        check_range("snr_db", snr_db, -100, 100)
-        check_range("level_db", level_db, -100, 0)
-        check_range("speed", speed, 0.5, 2)
-        check_range("bandwidth_hz", bandwidth_hz, 500, clean.sample_rate / 2)
-        for key, probability in {
-            "babble": babble,
-            "coloured": coloured,
-            "second_noise": second_noise,
-            "nearly_clean": nearly_clean,
-            "reverberation": reverberation,
-            "equaliser": equaliser,
-            "speed_change": speed_change,
-            "gain_change": gain_change,
-            "narrow_band": narrow_band,
-        }.items():
-            check_probability(key, probability)
-        if babble + coloured > 1:
-            raise ValueError(
-                f"babble, coloured: expected a sum of at most 1, but got {babble} and {coloured}"
-            )
+        self.levels, self.changes = levels or Levels(), changes or Changes()
+        check_range("bandwidth_hz", self.changes.bandwidth_hz, 500, clean.sample_rate / 2)
         for key, recordings in (("noise", noise), ("rirs", rirs)):
             if recordings is not None and recordings.sample_rate != clean.sample_rate:
                 raise ValueError(
                     f"{key}: expected the sampling rate of the clean speech, {clean.sample_rate} Hz, "
                     f"but got {recordings.sample_rate}"
                 )
-        if noise is None:
-            if babble + coloured == 0:
-                raise ValueError("babble, coloured: expected one above 0 where there is no recorded noise")
-            babble, coloured = babble / (babble + coloured), coloured / (babble + coloured)
+        noises = noises or Noises()
+        self.noises = noises.without_recordings() if noise is None else noises
         self.clean = clean
         self.noise = noise
         self.rirs = rirs
         self.sample_rate = clean.sample_rate
         self.segment_samples = segment_samples
-        self.snr_db = snr_db
-        self.level_db = level_db
-        self.babble = babble
-        self.coloured = coloured
-        self.second_noise = second_noise
-        self.nearly_clean = nearly_clean
-        self.reverberation = 0.0 if rirs is None else reverberation
-        self.equaliser = equaliser
-        self.speed_percent = tuple(round(100 * end) for end in speed)
-        self.speed_change = speed_change
-        self.gain_change = gain_change
-        self.bandwidth_hz = bandwidth_hz
-        self.narrow_band = narrow_band
+        self._speed_percent = tuple(round(100 * end) for end in self.changes.speed)
 
     def batch(self, n, batch_size, seed, rank=0, world_size=1):
         """Batch number ``n`` of the training stream.
@@ -232,15 +174,16 @@ class NoisyMixtures:
     def _mixture(self, draws):
         target, speech, cutoff_hz, recording = self._speech(draws)
         noise = self._noise(draws, recording)
-        if draws.chance(self.second_noise):
+        if draws.chance(self.noises.second_noise):
             second = self._noise(draws, recording)
             noise = noise + second * np.float32(10 ** (draws.between(*SECOND_NOISE_DB) / 20))
         if cutoff_hz < self.sample_rate / 2:
             noise = self._filter(noise, self._low_pass(cutoff_hz))
-        snr_db = draws.between(*(NEARLY_CLEAN_DB if draws.chance(self.nearly_clean) else self.snr_db))
+        snr_range = NEARLY_CLEAN_DB if draws.chance(self.levels.nearly_clean) else self.levels.snr_db
+        snr_db = draws.between(*snr_range)
         ratio = self._speech_power(target) / max(_power(noise), FAINTEST)
         noisy = speech + noise * np.float32(np.sqrt(ratio) * 10 ** (-snr_db / 20))
-        gain = 10 ** (draws.between(*self.level_db) / 20) / np.sqrt(_power(noisy))
+        gain = 10 ** (draws.between(*self.levels.level_db) / 20) / np.sqrt(_power(noisy))
         gain = np.float32(min(gain, PEAK / max(np.abs(noisy).max(), np.abs(target).max())))
         return gain * noisy, gain * target
 
@@ -254,14 +197,14 @@ class NoisyMixtures:
         cutoff_hz = min(float(self.clean.source_rates[recording]), self.sample_rate) / 2
         # A faster or slower recording lacks another part of the band.
         cutoff_hz = min(cutoff_hz * percent / 100, self.sample_rate / 2)
-        if draws.chance(self.narrow_band):
-            cutoff_hz = min(cutoff_hz, draws.between(*self.bandwidth_hz))
-        if draws.chance(self.equaliser):
+        if draws.chance(self.changes.narrow_band):
+            cutoff_hz = min(cutoff_hz, draws.between(*self.changes.bandwidth_hz))
+        if draws.chance(self.changes.equaliser):
             speech = equalise(speech, draws)
         if cutoff_hz < self.sample_rate / 2:
             speech = self._filter(speech, self._low_pass(cutoff_hz))
         target = speech
-        if draws.chance(self.reverberation):
+        if draws.chance(self.changes.reverberation) and self.rirs is not None:
             response = self.rirs.read(draws.below(len(self.rirs)))
             size = self._transform_size(len(response))
             early, whole = room_responses(response, self.sample_rate, size)
@@ -271,9 +214,9 @@ class NoisyMixtures:
     def _noise(self, draws, target):
         """Draws a noise of any kind, of RMS 1."""
         kind = draws.number()
-        if kind < self.babble:
+        if kind < self.noises.babble:
             noise = babble_noise(self.clean, draws, self.segment_samples, target)
-        elif self.noise is None or kind < self.babble + self.coloured:
+        elif self.noise is None or kind < self.noises.babble + self.noises.coloured:
             noise = coloured_noise(draws, self.segment_samples, self.sample_rate, random_colour(draws))
         else:
             percent = self._draw_speed(draws)
@@ -282,15 +225,16 @@ class NoisyMixtures:
             noise = noise_segment(self.noise, recording, anchor, draws, samples)
             if percent != 100:
                 noise = change_speed(noise, percent)[: self.segment_samples]
-        if draws.chance(self.equaliser):
+        if draws.chance(self.changes.equaliser):
             noise = equalise(noise, draws)
-        if draws.chance(self.gain_change):
+        if draws.chance(self.noises.gain_change):
             noise = noise * gain_contour(draws, self.segment_samples, self.sample_rate)
         return noise / np.float32(np.sqrt(max(_power(noise), FAINTEST)))
 
     def _draw_speed(self, draws):
-        slowest, fastest = self.speed_percent
-        is_changed, percent = draws.chance(self.speed_change), slowest + draws.below(fastest - slowest + 1)
+        slowest, fastest = self._speed_percent
+        is_changed = draws.chance(self.changes.speed_change)
+        percent = slowest + draws.below(fastest - slowest + 1)
         return percent if is_changed else 100
 
     def _transform_size(self, padding):

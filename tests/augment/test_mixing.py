@@ -7,6 +7,7 @@ import torch
 from scipy.signal import fftconvolve
 
 from sb_resizegan.augment.mixing import NoisyMixtures
+from sb_resizegan.augment.options import grouped_options
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.audio import read_mono, resample
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
@@ -60,8 +61,8 @@ def make_rooms(tmp_path_factory, cache):
     return make
 
 
-def mixtures(clean, noise=None, **options):
-    return NoisyMixtures(clean, noise, **{"segment_samples": SEGMENT, **PLAIN, **options})
+def mixtures(clean, noise=None, rirs=None, segment_samples=SEGMENT, **options):
+    return NoisyMixtures(clean, noise, rirs, segment_samples, **grouped_options(**{**PLAIN, **options}))
 
 
 def rows(batch):
