@@ -24,7 +24,8 @@ import torch
 from speechbrain.utils.distributed import infer_device
 from tqdm import tqdm
 
-from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS, NoPairsError, find_pair_files
+from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS, find_pair_files
+from sb_resizegan.dataio.prepare.pair_matching import NoPairsError
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
 from sb_resizegan.dataio.utterances import read_utterances
 from sb_resizegan.evaluation.evaluate import RESERVED, evaluate_systems

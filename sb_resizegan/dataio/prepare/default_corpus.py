@@ -5,15 +5,9 @@ the Debian package ``asterisk-core-sounds-<language>-g722`` or, where there is n
 tarball that Debian built it of.
 """
 
-import hashlib
-import http.client
-import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -22,6 +16,7 @@ import soundfile
 from G722 import G722
 from speechbrain.utils.logger import get_logger
 
+from sb_resizegan.dataio.prepare.archives import ArchiveSourceError, open_debian_package, open_tarball
 from sb_resizegan.utils.files import user_cache_folder
 from sb_resizegan.utils.locks import file_lock
 
@@ -32,7 +27,6 @@ logger = get_logger(__name__)
 SAMPLE_RATE = 16000
 VERSION = "1.6.1"
 ARCHIVE_URL = "https://downloads.asterisk.org/pub/telephony/sounds/releases"
-DOWNLOAD_SECONDS = 900
 # Tones, chimes and silence, which every language's prompts contain.
 NOT_SPEECH = {
     "ascending-2tone",
@@ -90,10 +84,6 @@ LANGUAGES = {
 
 class CorpusUnavailableError(RuntimeError):
     """The default corpus is neither in the cache nor to be had from anywhere."""
-
-
-class _SourceFailedError(RuntimeError):
-    """One source of the corpus failed; the next one is tried."""
 
 
 def prepare_default_corpus(language="en", cache_folder=None, archive_url=ARCHIVE_URL):
@@ -163,20 +153,22 @@ def _fetch(language, folder, archive_url):
     # Only the holder of the lock gets here: what lies about was left by a killed process.
     for left in folder.parent.glob(f"{prefix}*"):
         shutil.rmtree(left)
+    name = f"asterisk-core-sounds-{language}-g722"
+    url = f"{archive_url.rstrip('/')}/{name}-{VERSION}.tar.gz"
     sources = {
-        "Debian package": lambda scratch: _open_debian_package(language, scratch),
-        "upstream tarball": lambda scratch: _open_tarball(language, scratch, archive_url),
+        "Debian package": lambda scratch: open_debian_package(name, scratch),
+        "upstream tarball": lambda scratch: open_tarball(url, scratch, LANGUAGES[language].sha256),
     }
     failures = []
-    for source, open_source in sources.items():
+    for source, open_archive in sources.items():
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as scratch:
             scratch = Path(scratch)
             whole = scratch / "corpus"
             logger.info("Fetching speech prompts (%s, about 11 MB): %s", language, source)
             try:
-                with open_source(scratch) as archive:
+                with open_archive(scratch) as archive:
                     seconds = _decode(archive, whole)
-            except (_SourceFailedError, tarfile.TarError, EOFError) as error:
+            except (ArchiveSourceError, tarfile.TarError, EOFError) as error:
                 failures.append(f"{source}: {error}")
                 continue
             _write_attribution(language, source, whole)
@@ -187,74 +179,6 @@ def _fetch(language, folder, archive_url):
     raise CorpusUnavailableError(
         f"the default corpus is not in the cache ({folder}) and could not be fetched:{tried}\n{_advice()}"
     )
-
-
-def _open_debian_package(language, scratch):
-    """Fetches the package with a package list of its own: no password, the system's lists untouched."""
-    for tool in ("apt-get", "dpkg-deb"):
-        if shutil.which(tool) is None:
-            raise _SourceFailedError(f"there is no {tool} on this machine")
-    lists, cache = scratch / "lists", scratch / "cache"
-    (lists / "partial").mkdir(parents=True)
-    (cache / "archives" / "partial").mkdir(parents=True)
-    options = {
-        "Dir::State::Lists": lists,
-        "Dir::Cache": cache,
-        "Acquire::Languages": "none",
-        "Acquire::Retries": 1,
-        "Acquire::http::Timeout": 20,
-        "Acquire::https::Timeout": 20,
-        # Root's apt-get would hand the download to a user who cannot write to this folder.
-        "APT::Sandbox::User": "root",
-    }
-    flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
-    # An update that failed in part may still have what is needed: the download decides.
-    updated = _run(["apt-get", *flags, "-qq", "update"], scratch)
-    package = f"asterisk-core-sounds-{language}-g722"
-    downloaded = _run(["apt-get", *flags, "-qq", "download", package], scratch)
-    packages = list(scratch.glob("*.deb"))
-    if downloaded.returncode != 0 or len(packages) != 1:
-        said = (updated.stderr + downloaded.stderr).strip().splitlines()
-        raise _SourceFailedError(f"apt-get could not download {package}: {' | '.join(said[-3:])}")
-    unpacked = scratch / "package.tar"
-    with open(unpacked, "wb") as stream:
-        extraction = _run(["dpkg-deb", "--fsys-tarfile", str(packages[0])], scratch, stdout=stream)
-    if extraction.returncode != 0:
-        raise _SourceFailedError(f"dpkg-deb could not unpack {packages[0].name}: {extraction.stderr.strip()}")
-    return tarfile.open(unpacked)
-
-
-def _run(command, folder, stdout=subprocess.DEVNULL):
-    try:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=DOWNLOAD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _SourceFailedError(f"{command[0]} did not end within {DOWNLOAD_SECONDS} s") from error
-
-
-def _open_tarball(language, scratch, archive_url):
-    name = f"asterisk-core-sounds-{language}-g722-{VERSION}.tar.gz"
-    url = f"{archive_url.rstrip('/')}/{name}"
-    path = scratch / name
-    try:
-        with urllib.request.urlopen(url, timeout=20) as response, open(path, "wb") as stream:
-            shutil.copyfileobj(response, stream)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise _SourceFailedError(f"{url}: {error}") from error
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    expected = LANGUAGES[language].sha256
-    if found != expected:
-        raise _SourceFailedError(f"{url}: expected SHA-256 {expected}, but got {found}")
-    return tarfile.open(path)
 
 
 def _decode(archive, folder):
@@ -280,7 +204,7 @@ def _decode(archive, folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / path.name).write_bytes(archive.extractfile(member).read())
     if prompts < FEWEST_PROMPTS:
-        raise _SourceFailedError(
+        raise ArchiveSourceError(
             f"expected at least {FEWEST_PROMPTS} prompts, but the archive holds {prompts}"
         )
     return samples / SAMPLE_RATE

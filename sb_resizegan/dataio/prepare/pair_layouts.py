@@ -3,16 +3,23 @@
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.prepare.pair_lists import SIDES, is_pair_list, list_columns, read_pair_list
-from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES
+from sb_resizegan.dataio.prepare.pair_matching import (
+    SPLIT_WORDS,
+    FoundPairs,
+    NoPairsError,
+    PairFiles,
+    files_by_key,
+    joined,
+    split_of,
+)
+from sb_resizegan.dataio.prepare.voicebank import VOICEBANK_FOLDER, find_voicebank
 
-__all__ = ["LAYOUTS", "FoundPairs", "NoPairsError", "PairFiles", "find_pair_files"]
+__all__ = ["LAYOUTS", "find_pair_files"]
 
 logger = get_logger(__name__)
 
@@ -27,70 +34,9 @@ LAYOUTS = {
     "dns": "DNS-Challenge: clean/clean_fileid_N.wav and noisy/…_fileid_N.wav",
     "folders": "clean/ and noisy/ with equal names inside, also below train/, valid/ and test/",
 }
-VOICEBANK_FOLDER = re.compile(r"(clean|noisy)_(train|test)set(?:_(28|56)spk)?(?:_wav)?(_?16k(?:hz)?)?", re.I)
-VOICEBANK_LOG = re.compile(r"log_(train|test)set.*\.txt", re.I)
 FILE_ID = re.compile(r"fileid_(\d+)", re.I)
 DNS_SNR = re.compile(r"_snr(-?\d+(?:\.\d+)?)_", re.I)
-SPLIT_WORDS = {
-    "train": {"train", "training", "trainset", "tr"},
-    "valid": {"valid", "validation", "validset", "val", "dev", "cv"},
-    "test": {"test", "testing", "testset", "tt"},
-}
 DEEPEST = 4
-
-
-class NoPairsError(ValueError):
-    """A place that holds no usable pairs of clean and noisy recordings."""
-
-
-class PairFiles(NamedTuple):
-    """The files of a pair, before anybody has listened to them.
-
-    Arguments
-    ---------
-    name : str
-        Unlike that of any other pair of the same split.
-    split : str
-        "train", "valid" or "test".
-    clean, noisy : Path or None
-        None where there is no such file.
-    snr_db : float or None
-        Signal-to-noise ratio as the corpus states it.
-    speaker : str or None
-        Where the corpus tells.
-    """
-
-    name: str
-    split: str
-    clean: Path | None
-    noisy: Path | None
-    snr_db: float | None = None
-    speaker: str | None = None
-
-
-@dataclass
-class FoundPairs:
-    """What lies in a corpus.
-
-    Arguments
-    ---------
-    layout : str
-        Key of ``LAYOUTS``.
-    pairs : list of PairFiles
-        Those without a partner too.
-    left_out : dict
-        Reason to list of paths: "not audio", "same name twice", "missing", "unreadable" (folders).
-    texts : list of Path
-        Lists and logs that were read along.
-    """
-
-    layout: str
-    pairs: list = field(default_factory=list)
-    left_out: dict = field(default_factory=dict)
-    texts: list = field(default_factory=list)
-
-    def leave_out(self, reason, path):
-        self.left_out.setdefault(reason, []).append(path)
 
 
 def find_pair_files(data_folder, layout=None, split=None, sample_rate=16000, ignored_folder=None):
@@ -171,7 +117,7 @@ def _find(found, data_folder, folders, sample_rate):
     """Tuples of a source's name and a pair in one layout, or None if it isn't that."""
     if found.layout.startswith("voicebank"):
         speakers = found.layout[len("voicebank_") :][:2]
-        return _find_voicebank(found, folders, sample_rate, {speakers} if speakers else {"28", "56"})
+        return find_voicebank(found, folders, sample_rate, {speakers} if speakers else {"28", "56"})
     if found.layout == "list":
         lists = [path for path in sorted(data_folder.glob("*.csv")) if path.is_file() and is_pair_list(path)]
         return _find_in_lists(found, lists) if lists else None
@@ -212,46 +158,6 @@ def _walk(data_folder, ignored_folder):
         level = below
 
 
-def _find_voicebank(found, folders, sample_rate, wanted):
-    # Set, then whether it is a 16 kHz copy, then side.
-    sets = {}
-    for folder, subfolders, _ in folders:
-        for name in subfolders:
-            match = VOICEBANK_FOLDER.fullmatch(name)
-            if match is None:
-                continue
-            side, split, speakers, copy = match.groups()
-            # The corpus' first edition has the 28 speakers, and says so nowhere.
-            speakers = None if split.lower() == "test" else speakers or "28"
-            if speakers is None or speakers in wanted:
-                versions = sets.setdefault((split.lower(), speakers), {})
-                versions.setdefault(copy is not None, {}).setdefault(side.lower(), folder / name)
-    if not sets:
-        return None
-    found.texts = [
-        folder / name for folder, _, names in folders for name in names if VOICEBANK_LOG.fullmatch(name)
-    ]
-    snrs = {}
-    for path in found.texts:
-        snrs |= _read_log(path)
-    sources = []
-    for (split, speakers), versions in sets.items():
-        copy = max(versions, key=lambda copy: (len(versions[copy]), copy == (sample_rate <= 16000)))
-        sides = [_files_by_key(found, versions[copy].get(side), lambda name: name.stem) for side in SIDES]
-        sources += [
-            (speakers or "", PairFiles(name, split, clean, noisy, snrs.get(name), name.split("_")[0]))
-            for name, clean, noisy in _joined(*sides)
-        ]
-    return sources
-
-
-def _read_log(path):
-    """SNR by file of VoiceBank-DEMAND's logs: lines of name, noise, SNR."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    matches = (re.fullmatch(r"\s*(\S+)\s+\S+\s+(-?\d+(?:\.\d+)?)\s*", line) for line in lines)
-    return {match[1]: float(match[2]) for match in matches if match}
-
-
 def _sides(folder, subfolders):
     """The folders with the clean and the noisy files, or None."""
     names = {name.lower(): name for name in reversed(subfolders)}
@@ -271,10 +177,10 @@ def _find_in_folders(found, data_folder, sources):
     pairs = []
     for folder in sources:
         parts = folder.relative_to(data_folder).parts
-        split = next((split for split in map(_split_of, parts) if split), "train")
+        split = next((split for split in map(split_of, parts) if split), "train")
         key_of = _file_id_key if is_dns else _path_key
-        sides = [_files_by_key(found, side, key_of) for side in _sides_of(folder)]
-        for name, clean, noisy in _joined(*sides):
+        sides = [files_by_key(found, side, key_of) for side in _sides_of(folder)]
+        for name, clean, noisy in joined(*sides):
             snr = DNS_SNR.search(noisy.name) if is_dns and noisy is not None else None
             snr_db = None if snr is None else float(snr[1])
             pairs.append(("/".join(parts), PairFiles(name, split, clean, noisy, snr_db)))
@@ -290,53 +196,17 @@ def _file_id_key(name):
     return _path_key(name) if match is None else (name.parent / f"fileid_{int(match[1])}").as_posix()
 
 
-def _split_of(name):
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((split for word in words for split, known in SPLIT_WORDS.items() if word in known), None)
-
-
 def _find_in_lists(found, paths):
     found.texts = paths
     pairs = []
     for path in paths:
-        split = _split_of(path.stem) or "train"
+        split = split_of(path.stem) or "train"
         for row in read_pair_list(path):
             if row.clean is None and row.noisy is None:
                 found.leave_out("missing", path.parent / path.stem / row.name)
             else:
                 pairs.append((path.stem, PairFiles(row.name, split, row.clean, row.noisy, row.snr_db)))
     return pairs
-
-
-def _files_by_key(found, folder, key_of):
-    """Audio files below a folder (none if it is None) by the key of their path in it; others are left out."""
-    files = {}
-    visited = set()
-
-    def note_unlisted(error):
-        found.leave_out("unreadable", Path(error.filename))
-
-    walk = os.walk(folder, followlinks=True, onerror=note_unlisted) if folder is not None else ()
-    for place, subfolders, names in walk:
-        real = os.path.realpath(place)
-        if real in visited:
-            subfolders.clear()
-            continue
-        visited.add(real)
-        subfolders.sort()
-        for name in sorted(names):
-            path = Path(place, name)
-            if path.suffix.lower() not in AUDIO_SUFFIXES:
-                found.leave_out("not audio", path)
-            elif files.setdefault(key_of(path.relative_to(folder)), path) != path:
-                found.leave_out("same name twice", path)
-    return files
-
-
-def _joined(clean_files, noisy_files):
-    """Yields name, clean file, noisy file."""
-    for name in sorted(clean_files.keys() | noisy_files.keys()):
-        yield name, clean_files.get(name), noisy_files.get(name)
 
 
 def _with_unique_names(found, sources, split):

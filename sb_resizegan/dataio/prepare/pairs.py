@@ -9,7 +9,8 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.manifests import read_report, stamp_files
 from sb_resizegan.dataio.prepare.pair_checks import UsablePair, check_pairs
-from sb_resizegan.dataio.prepare.pair_layouts import NoPairsError, find_pair_files
+from sb_resizegan.dataio.prepare.pair_layouts import find_pair_files
+from sb_resizegan.dataio.prepare.pair_matching import NoPairsError
 from sb_resizegan.dataio.prepare.speech import split_names
 from sb_resizegan.utils.files import write_json
 from sb_resizegan.utils.locks import file_lock

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS, NoPairsError, find_pair_files
+from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS, find_pair_files
+from sb_resizegan.dataio.prepare.pair_matching import NoPairsError
 
 
 def touch(folder, *names):
