@@ -11,12 +11,12 @@ from sb_resizegan.nnet.composition import block_table, strided_table
 from sb_resizegan.nnet.interpolation import interpolation_phases
 from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
 
-__all__ = ["DOWNSAMPLING_MODES", "Downsample1d", "lowpass_kernel"]
+__all__ = ["DOWNSAMPLING_MODES", "Downsample1d", "downsample", "lowpass_kernel"]
 
 DOWNSAMPLING_MODES = ("strided", "blur")
 
 
-def lowpass_kernel(factor, attenuation=30.0, span=3):
+def lowpass_kernel(factor: int, attenuation: float = 30.0, span: int = 3) -> torch.Tensor:
     """Low-pass filter to be applied before keeping every `factor`-th sample.
 
     The time-reversed kernel of `sinc` interpolation, scaled to unit gain at zero frequency: what passes
@@ -49,6 +49,44 @@ def lowpass_kernel(factor, attenuation=30.0, span=3):
     return kernel[support.min() : support.max() + 1] / factor
 
 
+def downsample(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, factor: int, lowpass: torch.Tensor
+) -> torch.Tensor:
+    """Downsampling by the textbook, which defines what `Downsample1d` computes.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        `(batch, in_channels, time)`, of which `factor` divides the time.
+    weight : torch.Tensor
+        The learned kernel `(out_channels, in_channels, kernel_size)`.
+    bias : torch.Tensor or None
+        `(out_channels,)`.
+    factor : int
+        The stride.
+    lowpass : torch.Tensor
+        `(length,)`, from `lowpass_kernel`; a single 1 for a plain strided convolution.
+
+    Returns
+    -------
+    torch.Tensor
+        `(batch, out_channels, time / factor)`.
+
+    Example
+    -------
+    >>> downsample(torch.randn(2, 1, 2048), torch.randn(16, 1, 25), None, 4, torch.ones(1)).shape
+    torch.Size([2, 16, 512])
+    """
+    length = weight.shape[2] + len(lowpass) - 1
+    left = max(length - factor, 0) // 2
+    x = F.pad(x, (left, length - factor - left))
+    if len(lowpass) == 1:
+        return F.conv1d(x, weight, bias, stride=factor)
+    y = F.conv1d(x, weight, bias)
+    kernel = lowpass.expand(len(weight), 1, -1)
+    return F.conv1d(y, kernel, stride=factor, groups=len(weight))
+
+
 class Downsample1d(nn.Module):
     """Convolves with a learned kernel and keeps every `factor`-th sample.
 
@@ -58,9 +96,10 @@ class Downsample1d(nn.Module):
       networks shift-invariant again", ICML 2019). The input counts as zero beyond its edges for both filters
       together.
 
-    Both are computed as one convolution: the low-pass is convolved with the learned kernel, and the result
-    runs with stride one over frames of `factor` samples. The default filter of three frames lengthens a
-    kernel of 25 taps from 7 frames to 9 (factor 4); see `lowpass_kernel`.
+    `downsample` is the definition. With `fused=True` the same is computed as one convolution: the low-pass is
+    convolved with the learned kernel, and the result runs with stride one over frames of `factor` samples.
+    The default filter of three frames lengthens a kernel of 25 taps from 7 frames to 9 (factor 4); see
+    `lowpass_kernel`.
 
     With K the length of the whole kernel (`kernel_size`, for `blur` plus the filter's length less one),
     output m reads input samples from `factor * m - max(K - factor, 0) // 2` on. A time that `factor` does not
@@ -81,7 +120,7 @@ class Downsample1d(nn.Module):
     mode : str
         `strided` or `blur`.
     fused : bool
-        False computes the textbook operations one after the other, for comparison.
+        False computes the definition's operations one after the other, for comparison.
     bias : bool
         Whether to add a learned offset to each output channel.
     attenuation : float
@@ -104,18 +143,22 @@ class Downsample1d(nn.Module):
     torch.Size([2, 16, 512])
     """
 
+    bias: nn.Parameter | None
+    lowpass: torch.Tensor  # constant buffers
+    table: torch.Tensor
+
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        factor,
-        mode,
-        fused=True,
-        bias=True,
-        attenuation=30.0,
-        span=3,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        factor: int,
+        mode: str,
+        fused: bool = True,
+        bias: bool = True,
+        attenuation: float = 30.0,
+        span: int = 3,
+    ) -> None:
         super().__init__()
         self.in_channels = check_integer("in_channels", in_channels)
         self.out_channels = check_integer("out_channels", out_channels)
@@ -140,7 +183,7 @@ class Downsample1d(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Downsamples a batch.
 
         Arguments
@@ -158,23 +201,12 @@ class Downsample1d(nn.Module):
         if missing:
             x = F.pad(x, (0, missing))
         if not self.fused:
-            return self._stepwise(x)
+            return downsample(x, self.weight, self.bias, self.factor, self.lowpass)
         kernels = composed_kernels(self.table, self.weight).unflatten(0, self.block_shape)
-        return block_convolution(x.transpose(1, 2), kernels, self.bias, self.before, self.after).transpose(
-            1, 2
-        )
+        y = block_convolution(x.transpose(1, 2), kernels, self.bias, self.before, self.after)
+        return y.transpose(1, 2)
 
-    def _stepwise(self, x):
-        length = self.kernel_size + len(self.lowpass) - 1
-        left = max(length - self.factor, 0) // 2
-        x = F.pad(x, (left, length - self.factor - left))
-        if self.mode == "strided":
-            return F.conv1d(x, self.weight, self.bias, stride=self.factor)
-        z = F.conv1d(x, self.weight, self.bias)
-        kernel = self.lowpass.expand(self.out_channels, 1, -1)
-        return F.conv1d(z, kernel, stride=self.factor, groups=self.out_channels)
-
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, factor={self.factor}, "
             f"mode={self.mode}, fused={self.fused}"

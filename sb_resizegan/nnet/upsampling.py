@@ -1,4 +1,19 @@
-"""Learned upsampling in time, with and without tones at multiples of the input's sampling rate."""
+"""Learned upsampling in time, with and without tones at multiples of the input's sampling rate.
+
+`interpolate` and `upsample` define what is computed; `Upsample1d` holds the weights, and its last methods
+compute the same as one convolution.
+
+Why one convolution is enough: interpolation by a fixed kernel h and convolution with a learned kernel w are
+both linear and keep time, so that
+
+    y = w * (h * up(x)) = (w * h) * up(x),    up(x): zeros between the samples,
+
+which is one transposed convolution with the kernel `w * h`. Output samples of one phase `n mod factor` meet
+the same taps of it, and zeros elsewhere, so each phase is a plain convolution at the input's rate. At the
+edges the two differ: zeros follow the textbook's interpolated signal, that of the long kernel goes on; what
+this adds to a few samples is taken away again. Tables for `w * h` are in `sb_resizegan.nnet.composition`, the
+convolution is in `sb_resizegan.nnet.polyphase`.
+"""
 
 import math
 
@@ -17,12 +32,12 @@ from sb_resizegan.nnet.composition import (
 from sb_resizegan.nnet.interpolation import RESIZE_MODES, interpolation_phases
 from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
 
-__all__ = ["UPSAMPLING_MODES", "Upsample1d", "interpolate"]
+__all__ = ["UPSAMPLING_MODES", "Upsample1d", "interpolate", "upsample"]
 
 UPSAMPLING_MODES = ("transpose", *RESIZE_MODES, "subpixel")
 
 
-def interpolate(x, phases):
+def interpolate(x: torch.Tensor, phases: torch.Tensor) -> torch.Tensor:
     """Interpolation by a table of phases; the first and last samples are repeated beyond the edges.
 
     Arguments
@@ -53,6 +68,65 @@ def interpolate(x, phases):
     return y[..., start : start + time * factor]
 
 
+def upsample(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    factor: int,
+    mode: str,
+    phases: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Upsampling by the textbook, which defines what `Upsample1d` computes. See there for the modes.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        `(batch, in_channels, time)`.
+    weight : torch.Tensor
+        The learned kernel `(outputs, in_channels, kernel_size)`, the first two exchanged for `transpose`.
+        There are `out_channels` outputs, for `subpixel` `factor` times as many.
+    bias : torch.Tensor or None
+        `(outputs,)`.
+    factor : int
+        Ratio of output to input sampling rate.
+    mode : str
+        One of `UPSAMPLING_MODES`.
+    phases : torch.Tensor, optional
+        `sinc`: from `interpolation_phases`, by default with its default settings.
+
+    Returns
+    -------
+    torch.Tensor
+        `(batch, out_channels, factor * time)`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown mode.
+
+    Example
+    -------
+    >>> upsample(torch.randn(4, 32, 100), torch.randn(16, 32, 22), None, factor=2, mode="nearest").shape
+    torch.Size([4, 16, 200])
+    """
+    check_choice("mode", mode, UPSAMPLING_MODES)
+    kernel_size = weight.shape[2]
+    if mode == "transpose":
+        y = F.conv_transpose1d(x, weight, bias, stride=factor)
+        cut = (kernel_size - factor) // 2
+        return y[..., cut : cut + x.shape[2] * factor]
+    if mode == "subpixel":
+        y = F.conv1d(F.pad(x, same_padding(kernel_size)), weight, bias)
+        return y.unflatten(1, (-1, factor)).transpose(2, 3).flatten(2)  # from (batch, out, factor, time)
+    if mode == "nearest":
+        u = F.interpolate(x, scale_factor=factor, mode="nearest")
+    elif mode == "linear":
+        u = F.interpolate(x, scale_factor=factor, mode="linear", align_corners=False)
+    else:
+        u = interpolate(x, interpolation_phases(mode, factor).to(x) if phases is None else phases)
+    return F.conv1d(F.pad(u, same_padding(kernel_size)), weight, bias)
+
+
 class Upsample1d(nn.Module):
     """Upsamples by an integer factor and convolves with a learned kernel.
 
@@ -73,9 +147,8 @@ class Upsample1d(nn.Module):
 
     An even kernel has its extra tap on the right, as in TensorFlow.
 
-    With `fused=True` interpolation and convolution are computed as one transposed convolution whose kernel is
-    the convolution of the fixed and the learned one, in polyphase form, with a small correction of the first
-    and last samples; values, gradients and second gradients are those of the two steps.
+    `upsample` is the definition. With `fused=True` the same is computed as one convolution, with the values,
+    gradients and second gradients of the definition.
 
     The output's memory is time-major (channels last), which the next layer reads without a copy.
 
@@ -93,7 +166,7 @@ class Upsample1d(nn.Module):
     mode : str
         `transpose`, `nearest`, `linear`, `sinc` or `subpixel`.
     fused : bool
-        False computes the textbook operations one after the other, for comparison.
+        False computes the definition's operations one after the other, for comparison.
     bias : bool
         Whether to add a learned offset to each output channel.
     attenuation : float
@@ -116,18 +189,22 @@ class Upsample1d(nn.Module):
     torch.Size([4, 16, 200])
     """
 
+    bias: nn.Parameter | None
+    phases: torch.Tensor | None  # constant buffers
+    table: torch.Tensor
+
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        factor,
-        mode,
-        fused=True,
-        bias=True,
-        attenuation=50.0,
-        span=7,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        factor: int,
+        mode: str,
+        fused: bool = True,
+        bias: bool = True,
+        attenuation: float = 50.0,
+        span: int = 7,
+    ) -> None:
         super().__init__()
         self.in_channels = check_integer("in_channels", in_channels)
         self.out_channels = check_integer("out_channels", out_channels)
@@ -135,42 +212,26 @@ class Upsample1d(nn.Module):
         self.factor = check_integer("factor", factor)
         self.mode = check_choice("mode", mode, UPSAMPLING_MODES)
         self.fused = fused
-        edges = []
+        phases, outputs = None, self.out_channels
         if mode == "transpose":
             if self.kernel_size < self.factor:
                 raise ValueError(
                     f"kernel_size: a transposed convolution expected at least factor = {factor} taps, "
                     f"or some output samples get no input, but got {kernel_size}"
                 )
-            shape = (self.in_channels, self.out_channels, self.kernel_size)
-            table, before, after = transposed_table(self.kernel_size, self.factor)
         elif mode == "subpixel":
-            shape = (self.out_channels * self.factor, self.in_channels, self.kernel_size)
-            table = torch.eye(self.kernel_size, dtype=torch.float64).view(1, self.kernel_size, 1, -1)
-            before, after = same_padding(self.kernel_size)
+            outputs *= self.factor
         else:
-            shape = (self.out_channels, self.in_channels, self.kernel_size)
             attenuation = check_positive("attenuation", attenuation)
             phases = interpolation_phases(mode, self.factor, attenuation, check_integer("span", span))
-            self.register_buffer("phases", phases.float(), persistent=False)
-            table, before, after = interpolation_table(phases, self.kernel_size)
-            if phases.shape[1] > 1:  # else the interpolated signal ends where the input ends
-                edges = edge_tables(phases, self.kernel_size)
-        table, self.before, self.after = block_table(
-            table, before, after, frames_in_block(self.factor * self.out_channels)
-        )
-        # the tables in one matrix, so that one product composes all kernels
-        self.block_shape = table.shape[:3]
-        self.edge_shapes = [edge.shape[:2] for edge in edges]
-        table = torch.cat([rows.flatten(0, -2) for rows in (table, *edges)]).float()
-        self.register_buffer("table", table, persistent=False)
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.register_parameter("bias", None)
-        if bias:
-            self.bias = nn.Parameter(torch.empty(shape[1] if mode == "transpose" else shape[0]))
+        self.register_buffer("phases", None if phases is None else phases.float(), persistent=False)
+        channels = (self.in_channels, outputs) if mode == "transpose" else (outputs, self.in_channels)
+        self.weight = nn.Parameter(torch.empty(*channels, self.kernel_size))
+        self.register_parameter("bias", nn.Parameter(torch.empty(outputs)) if bias else None)
         self.reset_parameters()
+        self._prepare_fused(phases)
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         """Draws the weights as PyTorch's own (transposed) convolution does; `subpixel` as ICNR does."""
         bound = 1 / math.sqrt(self.weight[0].numel())
         repeats = self.factor if self.mode == "subpixel" else 1
@@ -180,7 +241,7 @@ class Upsample1d(nn.Module):
                     kernel = torch.empty_like(parameter[::repeats]).uniform_(-bound, bound)
                     parameter.copy_(kernel.repeat_interleave(repeats, dim=0))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Upsamples a batch.
 
         Arguments
@@ -195,43 +256,45 @@ class Upsample1d(nn.Module):
         """
         check_input(x, self.in_channels)
         if not self.fused:
-            return self._stepwise(x)
-        kernels, bias, edges = self._composite()
-        return block_convolution(x.transpose(1, 2), kernels, bias, self.before, self.after, edges).transpose(
-            1, 2
+            return upsample(x, self.weight, self.bias, self.factor, self.mode, self.phases)
+        kernels, bias, edges = self._fused_kernels()
+        y = block_convolution(x.transpose(1, 2), kernels, bias, self.before, self.after, edges)
+        return y.transpose(1, 2)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, factor={self.factor}, "
+            f"mode={self.mode}, fused={self.fused}"
         )
 
-    def _composite(self):
+    # From here on: how the same is computed fast.
+
+    def _prepare_fused(self, phases: torch.Tensor | None) -> None:
+        """Tables that make all fused kernels of the learned one: one matrix, for one product."""
+        edges: tuple[torch.Tensor, ...] = ()
+        if self.mode == "transpose":
+            table, before, after = transposed_table(self.kernel_size, self.factor)
+        elif phases is None:  # subpixel: the kernel as it is
+            table = torch.eye(self.kernel_size, dtype=torch.float64).view(1, self.kernel_size, 1, -1)
+            before, after = same_padding(self.kernel_size)
+        else:
+            table, before, after = interpolation_table(phases, self.kernel_size)
+            if phases.shape[1] > 1:  # else the interpolated signal ends where the input ends
+                edges = edge_tables(phases, self.kernel_size)
+        frames = frames_in_block(self.factor * self.out_channels)
+        table, self.before, self.after = block_table(table, before, after, frames)
+        self.shapes = [table.shape[:3], *(edge.shape[:2] for edge in edges)]
+        table = torch.cat([rows.flatten(0, -2) for rows in (table, *edges)]).float()
+        self.register_buffer("table", table, persistent=False)
+
+    def _fused_kernels(self) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor] | None]:
         """Kernels `(p, taps, r, out, in)`, bias and edge weights for `block_convolution`."""
         learned = self.weight.transpose(0, 1) if self.mode == "transpose" else self.weight
-        shapes = [self.block_shape, *self.edge_shapes]
-        products = composed_kernels(self.table, learned).split([math.prod(shape) for shape in shapes])
-        kernels, *edges = (x.unflatten(0, shape) for x, shape in zip(products, shapes, strict=True))
+        products = composed_kernels(self.table, learned).split([math.prod(shape) for shape in self.shapes])
+        kernels, *edges = (x.unflatten(0, shape) for x, shape in zip(products, self.shapes, strict=True))
         if self.mode != "subpixel":
             return kernels, self.bias, edges or None
         # the convolution's channels hold the phases of an output channel one after the other
         kernels = kernels.unflatten(3, (-1, self.factor)).permute(0, 4, 1, 2, 3, 5).flatten(0, 1)
         bias = None if self.bias is None else self.bias.view(-1, self.factor).t().flatten()
         return kernels, bias, None
-
-    def _stepwise(self, x):
-        if self.mode == "transpose":
-            cut = (self.kernel_size - self.factor) // 2
-            y = F.conv_transpose1d(x, self.weight, self.bias, stride=self.factor)
-            return y[..., cut : cut + x.shape[2] * self.factor]
-        if self.mode == "subpixel":
-            y = F.conv1d(F.pad(x, same_padding(self.kernel_size)), self.weight, self.bias)
-            return y.unflatten(1, (-1, self.factor)).transpose(2, 3).flatten(2)
-        if self.mode == "sinc":
-            u = interpolate(x, self.phases)
-        elif self.mode == "linear":
-            u = F.interpolate(x, scale_factor=self.factor, mode="linear", align_corners=False)
-        else:
-            u = F.interpolate(x, scale_factor=self.factor, mode="nearest")
-        return F.conv1d(F.pad(u, same_padding(self.kernel_size)), self.weight, self.bias)
-
-    def extra_repr(self):
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, factor={self.factor}, "
-            f"mode={self.mode}, fused={self.fused}"
-        )
