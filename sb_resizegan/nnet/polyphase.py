@@ -4,13 +4,21 @@ Memory is time-major (channels last), so that a block of neighbouring samples wi
 contiguous, and passing between samples, frames and blocks costs nothing.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch.nn import functional as F
 
+from sb_resizegan.nnet.precision import small_product
+
 __all__ = ["block_convolution", "composed_kernels", "frames_in_block"]
 
+# padding on the left, input samples, output samples, output channels
+_Sizes = tuple[int, int, int, int]
 
-def frames_in_block(channels):
+
+def frames_in_block(channels: int) -> int:
     """Frames to be taken together so that a frame of `channels` fills a vector register.
 
     A convolution with fewer than 16 channels on one side wastes the processor's vectors; a block of several
@@ -33,10 +41,10 @@ def frames_in_block(channels):
     return max(1, 16 // channels)
 
 
-def composed_kernels(table, weight):
+def composed_kernels(table: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Composite kernels `sum_j table[..., j] weight[o, i, j]`.
 
-    Computed outside autocast: it is small, and a kernel rounded twice would no longer be the two-step path's.
+    Computed outside autocast and TF32: a kernel rounded twice would no longer be the definition's.
 
     Arguments
     ---------
@@ -56,10 +64,17 @@ def composed_kernels(table, weight):
     torch.Size([28, 16, 32])
     """
     with torch.autocast(weight.device.type, enabled=False):
-        return (table @ weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2])
+        return small_product(table, weight.flatten(0, 1).t()).unflatten(1, weight.shape[:2])
 
 
-def block_convolution(x, kernels, bias, before, after, edges=None):
+def block_convolution(
+    x: torch.Tensor,
+    kernels: torch.Tensor,
+    bias: torch.Tensor | None,
+    before: int,
+    after: int,
+    edges: Sequence[torch.Tensor] | None = None,
+) -> torch.Tensor:
     """Convolution of stride one over blocks.
 
     Arguments
@@ -93,7 +108,8 @@ def block_convolution(x, kernels, bias, before, after, edges=None):
     blocks = -(-time // r)
     # (p * out, taps, r * in)
     matrix = kernels.permute(0, 3, 1, 2, 4).flatten(3).flatten(0, 1)
-    bias = None if bias is None else bias.repeat(p * out // len(bias))
+    if bias is not None:
+        bias = bias.repeat(p * out // len(bias))
     padding = before * r, (blocks + after) * r - time
     if edges is None:
         x = F.pad(x, (0, 0, *padding)).reshape(len(x), -1, matrix.shape[2])
@@ -106,23 +122,23 @@ def block_convolution(x, kernels, bias, before, after, edges=None):
     return _with_autocast(_EdgeCorrectedConvolution, x, matrix, bias, first, last, sizes)
 
 
-def _with_autocast(function, *arguments):
+def _with_autocast(function: type[torch.autograd.Function], *arguments: Any) -> torch.Tensor:
     """Applies an autograd function to arguments of autocast's type, if it is on."""
     device = arguments[0].device.type
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-        arguments = [x.to(dtype) if isinstance(x, torch.Tensor) else x for x in arguments]
+        arguments = tuple(x.to(dtype) if isinstance(x, torch.Tensor) else x for x in arguments)
     with torch.autocast(device, enabled=False):
         return function.apply(*arguments)
 
 
-def _image(frames):
+def _image(frames: torch.Tensor) -> torch.Tensor:
     """Time-major frames as an image of height one, because two-dimensional convolutions alone keep
     channels-last memory. On CPU they run near the speed of a matrix product then, forward and backward."""
     return frames.transpose(1, 2).unsqueeze(2)
 
 
-def _frames(image):
+def _frames(image: torch.Tensor) -> torch.Tensor:
     return image.squeeze(2).transpose(1, 2)
 
 
@@ -131,12 +147,12 @@ class _Extension(torch.autograd.Function):
     mistakes the memory layout of its derivative, and on GPUs that derivative isn't reproducible."""
 
     @staticmethod
-    def forward(ctx, x, before, after):
+    def forward(ctx: Any, x: torch.Tensor, before: int, after: int) -> torch.Tensor:
         ctx.before, ctx.after = before, after
         return torch.cat([x[:, :1].expand(-1, before, -1), x, x[:, -1:].expand(-1, after, -1)], dim=1)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         stop = gradient.shape[1] - ctx.after
         to_x = gradient[:, ctx.before : stop].clone()
         to_x[:, 0] += gradient[:, : ctx.before].sum(1)
@@ -151,14 +167,16 @@ class _Convolution(torch.autograd.Function):
     of PyTorch 2.14 is wrong by its whole size."""
 
     @staticmethod
-    def forward(ctx, image, kernel, bias):
+    def forward(
+        ctx: Any, image: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
         ctx.save_for_backward(image, kernel)
         ctx.has_bias = bias is not None
         ctx.set_materialize_grads(False)
         return F.conv2d(image, kernel, bias)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor | None) -> Any:
         if gradient is None:
             return None, None, None
         wanted = *ctx.needs_input_grad[:2], ctx.has_bias and ctx.needs_input_grad[2]
@@ -169,7 +187,9 @@ class _ConvolutionBackward(torch.autograd.Function):
     """The derivatives with respect to image, kernel and bias, each linear in two of the three arguments."""
 
     @staticmethod
-    def forward(ctx, gradient, image, kernel, wanted):
+    def forward(
+        ctx: Any, gradient: torch.Tensor, image: torch.Tensor, kernel: torch.Tensor, wanted: Sequence[bool]
+    ) -> tuple[torch.Tensor | None, ...]:
         ctx.save_for_backward(gradient, image, kernel)
         ctx.set_materialize_grads(False)
         return torch.ops.aten.convolution_backward(
@@ -182,7 +202,9 @@ class _ConvolutionBackward(torch.autograd.Function):
         )
 
     @staticmethod
-    def backward(ctx, to_image, to_kernel, to_bias):
+    def backward(
+        ctx: Any, to_image: torch.Tensor | None, to_kernel: torch.Tensor | None, to_bias: torch.Tensor | None
+    ) -> Any:
         gradient, image, kernel = ctx.saved_tensors
         by_gradient, by_image, by_kernel = [], None, None
         if to_image is not None:
@@ -202,9 +224,17 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
     can be differentiated again."""
 
     @staticmethod
-    def forward(ctx, x, matrix, bias, first, last, sizes):
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        matrix: torch.Tensor,
+        bias: torch.Tensor | None,
+        first: torch.Tensor,
+        last: torch.Tensor,
+        sizes: _Sizes,
+    ) -> torch.Tensor:
         ctx.save_for_backward(x, matrix, first, last)
-        ctx.sizes = sizes  # padding on the left, input samples, output samples, output channels
+        ctx.sizes = sizes
         ctx.set_materialize_grads(False)
         _, _, samples, out = sizes
         image = _image(x.reshape(len(x), -1, matrix.shape[2]))
@@ -212,13 +242,13 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
         head, tail = (read.flatten(1) for read in _edge_samples(x, first, sizes))
         # a signal shorter than half the kernel has fewer samples than are affected
         left, right = (len(edge) // out for edge in (first, last))
-        y[:, :left] -= (head @ first.t()).unflatten(1, (left, out))[:, :samples]
-        excess = (tail @ last.t()).unflatten(1, (right, out))
+        y[:, :left] -= small_product(head, first.t()).unflatten(1, (left, out))[:, :samples]
+        excess = small_product(tail, last.t()).unflatten(1, (right, out))
         y[:, max(samples - right, 0) :] -= excess[:, max(right - samples, 0) :]
         return y
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor | None) -> Any:
         if gradient is None:
             return (None,) * 6
         x, matrix, first, last = ctx.saved_tensors
@@ -240,12 +270,19 @@ class _EdgeCorrectedConvolution(torch.autograd.Function):
             for at_edge, edge, read in zip(
                 (at_head, at_tail), (first, last), _edge_samples(to_x, first, ctx.sizes), strict=True
             ):
-                read += (at_edge @ edge).unflatten(1, read.shape[1:])
+                read += small_product(at_edge, edge).unflatten(1, read.shape[1:])
         to_matrix = None if to_matrix is None else _frames(to_matrix)
-        return to_x, to_matrix, to_bias, at_head.t() @ head, at_tail.t() @ tail, None
+        return (
+            to_x,
+            to_matrix,
+            to_bias,
+            small_product(at_head.t(), head),
+            small_product(at_tail.t(), tail),
+            None,
+        )
 
 
-def _edge_samples(x, edge, sizes):
+def _edge_samples(x: torch.Tensor, edge: torch.Tensor, sizes: _Sizes) -> tuple[torch.Tensor, torch.Tensor]:
     """The first and the last samples of a padded signal, as many as an edge's matrix reads."""
     start, time, _, _ = sizes
     reach = edge.shape[1] // x.shape[2]
