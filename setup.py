@@ -22,7 +22,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["sb_resizegan", "sb_resizegan.*"]),
-    package_data={"sb_resizegan": ["pretrained/*/*"]},
+    package_data={"sb_resizegan": ["py.typed", "pretrained/*/*"]},
     python_requires=">=3.10",
     install_requires=[
         "speechbrain>=1.1,<2",
@@ -41,7 +41,7 @@ setup(
         "filelock>=3.12",
         "platformdirs>=3",
     ],
-    extras_require={"test": TEST, "dnsmos": DNSMOS, "dev": [*TEST, "ruff~=0.17.6"]},
+    extras_require={"test": TEST, "dnsmos": DNSMOS, "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",

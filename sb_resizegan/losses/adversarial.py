@@ -14,18 +14,24 @@ candidate alone. The figures are detached tensors without dimension: the mean sc
 ``penalty``.
 """
 
+from collections.abc import Callable
+
 import torch
+from torch import nn
 from torch.nn import functional as F
+
+Critic = Callable[[torch.Tensor], torch.Tensor]
+LossAndFigures = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
 SIDES = ("two-sided", "one-sided")
 
 
-def _precise(x):
+def _precise(x: torch.Tensor) -> torch.Tensor:
     """At least float32, so that means and norms are not taken in half precision."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def gradient_norm(critic, candidates):
+def gradient_norm(critic: Critic, candidates: torch.Tensor) -> torch.Tensor:
     """Norm of the critic's gradient at each candidate, differentiable (for a penalty).
 
     Computed in float32 with autocast off where that would be float16, whose range the penalty's graph leaves.
@@ -55,7 +61,9 @@ def gradient_norm(critic, candidates):
     return (_precise(gradient).flatten(1).square().sum(dim=1) + 1e-12).sqrt()
 
 
-def gradient_penalty(critic, real, fake, epsilon, sides="two-sided"):
+def gradient_penalty(
+    critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor, sides: str = "two-sided"
+) -> torch.Tensor:
     """Gradient penalty on random points between real and fake examples.
 
     I. Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, equation 3 (two-sided) and the
@@ -104,7 +112,7 @@ def gradient_penalty(critic, real, fake, epsilon, sides="two-sided"):
     return excess.square().mean()
 
 
-def score_both(critic, real, fake):
+def score_both(critic: Critic, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Scores of real and fake examples from one call of the critic, which is cheaper than two."""
     scores = _precise(critic(torch.cat([real, fake])))
     return scores[: len(real)], scores[len(real) :]
@@ -113,7 +121,7 @@ def score_both(critic, real, fake):
 class _AdversarialLoss:
     """What the losses share."""
 
-    def after_critic_step(self, critic):
+    def after_critic_step(self, critic: nn.Module) -> None:
         """Nothing to do."""
 
 
@@ -138,7 +146,7 @@ class WassersteinGP(_AdversarialLoss):
     ['penalty', 'wasserstein']
     """
 
-    def __init__(self, weight=10.0, sides="two-sided"):
+    def __init__(self, weight: float = 10.0, sides: str = "two-sided") -> None:
         if sides not in SIDES:
             raise ValueError(f"sides: expected one of {list(SIDES)}, but got {sides!r}")
         if not weight >= 0:
@@ -146,7 +154,9 @@ class WassersteinGP(_AdversarialLoss):
         self.weight = weight
         self.sides = sides
 
-    def critic_loss(self, critic, real, fake, epsilon):
+    def critic_loss(
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+    ) -> LossAndFigures:
         """Loss and figures of the critic."""
         real_scores, fake_scores = score_both(critic, real, fake)
         wasserstein = real_scores.mean() - fake_scores.mean()
@@ -154,7 +164,7 @@ class WassersteinGP(_AdversarialLoss):
         loss = self.weight * penalty - wasserstein
         return loss, {"wasserstein": wasserstein.detach(), "penalty": penalty.detach()}
 
-    def generator_loss(self, critic, fake):
+    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
         """Loss of the generator."""
         return -_precise(critic(fake)).mean()
 
@@ -168,24 +178,26 @@ class WassersteinClipping(_AdversarialLoss):
         Every parameter of the critic is kept within [-clip, clip]; above 0.
     """
 
-    def __init__(self, clip=0.01):
+    def __init__(self, clip: float = 0.01) -> None:
         if not clip > 0:
             raise ValueError(f"clip: expected more than 0, but got {clip}")
         self.clip = clip
 
-    def critic_loss(self, critic, real, fake, epsilon):
+    def critic_loss(
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+    ) -> LossAndFigures:
         """Loss and figures of the critic."""
         del epsilon
         real_scores, fake_scores = score_both(critic, real, fake)
         wasserstein = real_scores.mean() - fake_scores.mean()
         return -wasserstein, {"wasserstein": wasserstein.detach()}
 
-    def generator_loss(self, critic, fake):
+    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
         """Loss of the generator."""
         return -_precise(critic(fake)).mean()
 
     @torch.no_grad()
-    def after_critic_step(self, critic):
+    def after_critic_step(self, critic: nn.Module) -> None:
         """Clips the weights of ``critic``, a module."""
         for parameter in critic.parameters():
             parameter.clamp_(-self.clip, self.clip)
@@ -194,14 +206,16 @@ class WassersteinClipping(_AdversarialLoss):
 class NonSaturating(_AdversarialLoss):
     """The original GAN with the non-saturating generator loss (I. Goodfellow et al. 2014, section 3)."""
 
-    def critic_loss(self, critic, real, fake, epsilon):
+    def critic_loss(
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+    ) -> LossAndFigures:
         """Loss and figures of the critic, whose scores are logits."""
         del epsilon
         real_scores, fake_scores = score_both(critic, real, fake)
         loss = F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
         return loss, {"score_gap": (real_scores.mean() - fake_scores.mean()).detach()}
 
-    def generator_loss(self, critic, fake):
+    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
         """Loss of the generator."""
         return F.softplus(-_precise(critic(fake))).mean()
 
@@ -209,13 +223,15 @@ class NonSaturating(_AdversarialLoss):
 class Hinge(_AdversarialLoss):
     """Hinge loss (J. H. Lim and J. C. Ye, "Geometric GAN", 2017; used by GAN-TTS)."""
 
-    def critic_loss(self, critic, real, fake, epsilon):
+    def critic_loss(
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+    ) -> LossAndFigures:
         """Loss and figures of the critic."""
         del epsilon
         real_scores, fake_scores = score_both(critic, real, fake)
         loss = F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
         return loss, {"score_gap": (real_scores.mean() - fake_scores.mean()).detach()}
 
-    def generator_loss(self, critic, fake):
+    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
         """Loss of the generator."""
         return -_precise(critic(fake)).mean()

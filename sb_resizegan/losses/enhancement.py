@@ -59,14 +59,14 @@ class EnhancementObjective:
 
     def __init__(
         self,
-        magnitude=1.0,
-        complex=2.0,
-        waveform=0.5,
-        pesq=0.4,
-        n_fft=512,
-        compression=0.3,
-        sample_rate=16000,
-    ):
+        magnitude: float = 1.0,
+        complex: float = 2.0,
+        waveform: float = 0.5,
+        pesq: float = 0.4,
+        n_fft: int = 512,
+        compression: float = 0.3,
+        sample_rate: int = 16000,
+    ) -> None:
         weights = dict(zip(TERMS, (magnitude, complex, waveform, pesq), strict=True))
         for name, weight in weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
@@ -79,7 +79,9 @@ class EnhancementObjective:
         self.n_fft = check_integer("n_fft", n_fft, 4)
         self.compression = check_positive("compression", compression)
 
-    def __call__(self, enhanced, clean, lengths):
+    def __call__(
+        self, enhanced: torch.Tensor, clean: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The objective.
 
         Arguments
@@ -117,7 +119,9 @@ class EnhancementObjective:
         value = sum(self.weights[name] * term for name, term in terms.items() if name in self.weights)
         return value, {name: term.detach() for name, term in terms.items()}
 
-    def _spectral(self, enhanced, clean, samples):
+    def _spectral(
+        self, enhanced: torch.Tensor, clean: torch.Tensor, samples: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         window = torch.hann_window(self.n_fft, device=enhanced.device)
         hop = self.n_fft // 4
         spectra = torch.stft(
@@ -134,7 +138,7 @@ class EnhancementObjective:
         # Frames of padding are zero in both, so only the divisor needs to know of it.
         values = (samples / hop).squeeze(1) * spectra.shape[1]
 
-        def distance(difference):
+        def distance(difference: torch.Tensor) -> torch.Tensor:
             square = difference.square().sum((1, 2))
             return (square / values).mean()
 

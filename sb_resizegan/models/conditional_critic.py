@@ -8,6 +8,8 @@ S. Pascual, A. Bonafonte, J. Serrà, "SEGAN: Speech Enhancement Generative Adver
 with conditional adversarial networks", CVPR 2017, section 3.2.2 (a score for each place, averaged).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -68,23 +70,23 @@ class ConditionalCritic(CriticStages):
 
     def __init__(
         self,
-        channels=(16, 32, 64, 64),
-        factors=(8, 4, 4, 4),
-        kernel_size=16,
-        downsampling="strided",
-        phase_shuffle=2,
-        shuffle_per_example=True,
-    ):
+        channels: Sequence[int] = (16, 32, 64, 64),
+        factors: Sequence[int] = (8, 4, 4, 4),
+        kernel_size: int = 16,
+        downsampling: str = "strided",
+        phase_shuffle: int = 2,
+        shuffle_per_example: bool = True,
+    ) -> None:
         channels, factors = tuple(channels), tuple(factors)
         super().__init__(2, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example)
         self.score = nn.Linear(channels[-1], 1)
         # Phase shuffle wants more samples than it shifts by, after each stage but the last.
         self.min_samples = 1
-        for shuffle, factor in zip(reversed(self.shuffles), reversed(factors[:-1]), strict=True):
-            self.min_samples = (max(self.min_samples, shuffle.n + 1) - 1) * factor + 1
+        for factor in reversed(factors[:-1]):
+            self.min_samples = (max(self.min_samples, phase_shuffle + 1) - 1) * factor + 1
 
     @staticmethod
-    def distance_unit(noisy, lengths=None):
+    def distance_unit(noisy: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Norm of the noisy signals, the unit of distances between candidates under a gradient penalty.
 
         Arguments
@@ -110,7 +112,13 @@ class ConditionalCritic(CriticStages):
         norm = noisy.square().sum(dim=1, keepdim=True).sqrt()
         return norm.masked_fill(norm == 0, 1)
 
-    def forward(self, candidate, noisy, lengths=None, shifts=None):
+    def forward(
+        self,
+        candidate: torch.Tensor,
+        noisy: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+        shifts: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Scores candidates.
 
         Arguments

@@ -6,6 +6,9 @@ C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis", ICLR 2019, t
 stages R. Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019.
 """
 
+from collections.abc import Sequence
+
+import torch
 from torch import nn
 
 from sb_resizegan.models.stages import CriticStages, check_window
@@ -47,21 +50,21 @@ class WindowCritic(CriticStages):
 
     def __init__(
         self,
-        window_samples=2048,
-        channels=(16, 32, 64, 128),
-        factors=(4, 4, 4, 4),
-        kernel_size=25,
-        downsampling="strided",
-        phase_shuffle=2,
-        shuffle_per_example=True,
-    ):
+        window_samples: int = 2048,
+        channels: Sequence[int] = (16, 32, 64, 128),
+        factors: Sequence[int] = (4, 4, 4, 4),
+        kernel_size: int = 25,
+        downsampling: str = "strided",
+        phase_shuffle: int = 2,
+        shuffle_per_example: bool = True,
+    ) -> None:
         channels, factors = tuple(channels), tuple(factors)
         total_factor = check_window(window_samples, channels, factors)
         super().__init__(1, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example)
         self.window_samples = window_samples
         self.dense = nn.Linear(channels[-1] * (window_samples // total_factor), 1)
 
-    def forward(self, windows, shifts=None):
+    def forward(self, windows: torch.Tensor, shifts: torch.Tensor | None = None) -> torch.Tensor:
         """Scores windows.
 
         Arguments

@@ -23,17 +23,19 @@ class EnhancementGenerator(nn.Module):
         Whether the model can run along with its input.
     """
 
-    def __init__(self, latent_dim, latent_hop, causal=False):
+    def __init__(self, latent_dim: int, latent_hop: int, causal: bool = False) -> None:
         super().__init__()
         self.latent_dim = check_integer("latent_dim", latent_dim, 0)
         self.latent_hop = check_integer("latent_hop", latent_hop)
         self.causal = bool(causal)
 
-    def latent_frames(self, time):
+    def latent_frames(self, time: int) -> int:
         """Latent vectors for so many samples."""
         return -(-time // self.latent_hop)
 
-    def sample_latent(self, batch, time, generator=None):
+    def sample_latent(
+        self, batch: int, time: int, generator: torch.Generator | None = None
+    ) -> torch.Tensor | None:
         """Latents for utterances, standard normal.
 
         Arguments
@@ -57,13 +59,15 @@ class EnhancementGenerator(nn.Module):
         latent = torch.randn(batch, self.latent_dim, self.latent_frames(time), generator=generator)
         return latent.to(next(self.parameters()).device)
 
-    def level(self, noisy):
+    def level(self, noisy: torch.Tensor) -> torch.Tensor:
         """RMS of each utterance ``(batch, time)``, as ``(batch,)``; ones if causal."""
         if self.causal:
             return torch.ones(len(noisy), device=noisy.device)
         return utterance_level(noisy).squeeze(1)
 
-    def forward(self, noisy, latent=None, level=None):
+    def forward(
+        self, noisy: torch.Tensor, latent: torch.Tensor | None = None, level: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Enhances speech.
 
         Arguments
@@ -92,9 +96,9 @@ class EnhancementGenerator(nn.Module):
         batch, time = noisy.shape
         if latent is None:
             latent = self.sample_latent(batch, time)
-        if not self.latent_dim and latent is not None:
+        elif not self.latent_dim:
             raise ValueError(f"latent: expected none, for latent_dim is 0, but got {tuple(latent.shape)}")
-        if self.latent_dim:
+        else:
             expected = (batch, self.latent_dim, self.latent_frames(time))
             if tuple(latent.shape) != expected:
                 raise ValueError(f"latent: expected shape {expected}, but got {tuple(latent.shape)}")
@@ -105,6 +109,6 @@ class EnhancementGenerator(nn.Module):
         level = level.to(noisy).unsqueeze(1)
         return self.enhance(divided_by_level(noisy, level), latent) * level
 
-    def enhance(self, noisy, latent):
+    def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
         """Enhanced speech ``(batch, time)`` of speech of unit RMS."""
         raise NotImplementedError(f"{type(self).__name__} has no enhance()")

@@ -9,9 +9,14 @@ The time constant of a forget gate: C. Tallec, Y. Ollivier, "Can recurrent neura
 ICLR 2018, section 2.
 """
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
+from torch import nn
 from torch.nn.functional import logsigmoid, pad
 
+from sb_resizegan.models.spectral_generator import DualPathBlock, SpectralGenerator
 from sb_resizegan.nnet.checks import check_positive
 
 __all__ = ["limit_memory", "memory_steps"]
@@ -21,7 +26,7 @@ TOLERANCE = 1.01
 
 
 @torch.no_grad()
-def memory_steps(lstm, x):
+def memory_steps(lstm: nn.LSTM, x: torch.Tensor) -> list[torch.Tensor]:
     """Time constants of an LSTM's cells on an input.
 
     A cell keeps the product of its forget gates of what it holds; its time constant is the number of steps in
@@ -61,7 +66,9 @@ def memory_steps(lstm, x):
 
 
 @torch.no_grad()
-def limit_memory(generator, noisy, seconds, sample_rate=16000):
+def limit_memory(
+    generator: SpectralGenerator, noisy: torch.Tensor, seconds: float, sample_rate: int = 16000
+) -> int:
     """Lowers forget biases along time until no cell has a longer time constant on some noisy speech.
 
     What a cell holds has fallen by 60 dB after 6.9 time constants. Cells within the limit stay as they are.
@@ -89,7 +96,6 @@ def limit_memory(generator, noisy, seconds, sample_rate=16000):
 
     Example
     -------
-    >>> from sb_resizegan.models.spectral_generator import SpectralGenerator
     >>> generator = SpectralGenerator(channels=8, time_units=8, band_units=8, blocks=1)
     >>> limit_memory(generator, torch.randn(1, 32000), seconds=5.0)
     0
@@ -97,7 +103,7 @@ def limit_memory(generator, noisy, seconds, sample_rate=16000):
     most = check_positive("seconds", seconds) * sample_rate / generator.hop
     changed = []
 
-    def limit(lstm, inputs):
+    def limit(lstm: nn.LSTM, inputs: tuple[torch.Tensor, ...]) -> None:
         cells = [torch.zeros(lstm.hidden_size, dtype=torch.bool) for _ in range(1 + lstm.bidirectional)]
         for _ in range(MOST_ROUNDS):
             steps = memory_steps(lstm, inputs[0])
@@ -110,18 +116,19 @@ def limit_memory(generator, noisy, seconds, sample_rate=16000):
                 # A gate that is nearly open has a time constant of exp(bias), up to a factor.
                 bias -= torch.where(over, (longest / most).log(), 0.0)
         else:
-            longest = max(float(part.max()) for part in steps) * generator.hop / sample_rate
+            remaining = max(float(part.max()) for part in steps) * generator.hop / sample_rate
             raise ValueError(
-                f"seconds: expected a limit within reach, but got {seconds}: {longest:.1f} remain"
+                f"seconds: expected a limit within reach, but got {seconds}: {remaining:.1f} remain"
             )
         changed.append(sum(int(own.sum()) for own in cells))
 
-    layers = [block.time_path.recurrent for block in generator.blocks]
+    layers = [block.time_path.recurrent for block in cast("Iterable[DualPathBlock]", generator.blocks)]
     hooks = [layer.register_forward_pre_hook(limit) for layer in layers]
     try:
         # The same latent every time, for the same result.
         random = torch.Generator().manual_seed(0)
-        generator(noisy, generator.sample_latent(*noisy.shape, random))
+        batch, time = noisy.shape
+        generator(noisy, generator.sample_latent(batch, time, random))
     finally:
         for hook in hooks:
             hook.remove()

@@ -10,11 +10,13 @@ A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Dist
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from sb_resizegan.models.enhancement_generator import EnhancementGenerator
+from sb_resizegan.nnet.activations import LEAKY_SLOPE
 from sb_resizegan.nnet.checks import check_integer, check_positive
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d
@@ -73,22 +75,24 @@ class SpectralGenerator(EnhancementGenerator):
     torch.Size([2, 8000])
     """
 
+    window: torch.Tensor  # buffer, (n_fft,)
+
     def __init__(
         self,
-        channels=48,
-        time_units=96,
-        band_units=48,
-        blocks=3,
-        factors=(4, 2),
-        kernel_size=8,
-        upsampling="nearest",
-        attenuation=50.0,
-        downsampling="strided",
-        latent_dim=4,
-        causal=False,
-        n_fft=512,
-        compression=0.3,
-    ):
+        channels: int = 48,
+        time_units: int = 96,
+        band_units: int = 48,
+        blocks: int = 3,
+        factors: Sequence[int] = (4, 2),
+        kernel_size: int = 8,
+        upsampling: str = "nearest",
+        attenuation: float = 50.0,
+        downsampling: str = "strided",
+        latent_dim: int = 4,
+        causal: bool = False,
+        n_fft: int = 512,
+        compression: float = 0.3,
+    ) -> None:
         n_fft = check_integer("n_fft", n_fft, 4)
         if n_fft & (n_fft - 1):
             raise ValueError(f"n_fft: expected a power of two, but got {n_fft}")
@@ -120,9 +124,9 @@ class SpectralGenerator(EnhancementGenerator):
             Upsample1d(wide, narrow, kernel_size, factor, upsampling, attenuation=attenuation)
             for narrow, wide, factor in reversed(list(zip(widths, widths[1:], factors, strict=False)))
         )
-        self.activation = nn.LeakyReLU(0.2)
+        self.activation = nn.LeakyReLU(LEAKY_SLOPE)
 
-    def enhance(self, noisy, latent):
+    def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
         """Enhanced speech of normalised noisy speech; see :class:`EnhancementGenerator`."""
         time = noisy.shape[1]
         spectrum = self.spectrum(noisy)
@@ -137,7 +141,7 @@ class SpectralGenerator(EnhancementGenerator):
         )
         return waveform[:, :time]
 
-    def spectrum(self, waveform):
+    def spectrum(self, waveform: torch.Tensor) -> torch.Tensor:
         """Spectrum ``(batch, n_fft / 2 + 1, ceil(time / hop) + 1)`` in which white noise keeps its RMS."""
         missing = -waveform.shape[1] % self.hop
         padded = torch.nn.functional.pad(waveform.float(), (0, missing))
@@ -146,7 +150,7 @@ class SpectralGenerator(EnhancementGenerator):
         )
         return spectrum / math.sqrt(self.n_fft)
 
-    def mask(self, compressed, latent):
+    def mask(self, compressed: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
         """Complex mask of the compressed spectrum.
 
         Arguments
@@ -161,25 +165,31 @@ class SpectralGenerator(EnhancementGenerator):
         torch.Tensor
             Complex, ``(batch, bins, frames)``.
         """
-        batch, _, frames = compressed.shape
         # Frames are examples to the convolutions, and real and imaginary part their channels.
-        x = torch.view_as_real(compressed.transpose(1, 2)).flatten(0, 1).transpose(1, 2)
+        batch, _, frames = compressed.shape
+        x = torch.view_as_real(compressed.transpose(1, 2))  # (batch, frames, bins, 2)
+        x = x.flatten(0, 1).transpose(1, 2)  # (batch * frames, 2, bins)
         skips = []
         for stage in self.encoder:
             x = self.activation(stage(x))
-            skips.append(x)
-        x = x.transpose(1, 2).unflatten(0, (batch, frames)) + self.band_embedding
-        if latent is not None:
-            latent = torch.cat([latent, latent[..., -1:]], dim=2).transpose(1, 2)
+            skips.append(x)  # (batch * frames, channels, bins / factors so far)
+
+        x = x.transpose(1, 2).unflatten(0, (batch, frames))  # (batch, frames, bands, channels)
+        x = x + self.band_embedding
+        if self.latent_input is not None and latent is not None:
+            latent = torch.cat([latent, latent[..., -1:]], dim=2).transpose(
+                1, 2
+            )  # (batch, frames, latent_dim)
             x = x + self.latent_input(latent).unsqueeze(2)
         for block in self.blocks:
             x = block(x)
-        x = x.flatten(0, 1).transpose(1, 2)
+
+        x = x.flatten(0, 1).transpose(1, 2)  # (batch * frames, channels, bands)
         for stage in self.decoder:
-            x = stage(self.activation(x + skips.pop()))
-        mask = x.float().transpose(1, 2).unflatten(0, (batch, frames)).contiguous()
+            x = stage(self.activation(x + skips.pop()))  # the last: (batch * frames, 2, bins)
+        mask = x.float().transpose(1, 2).unflatten(0, (batch, frames))  # (batch, frames, bins, 2)
         # An untrained model lets the speech through.
-        return 1 + torch.view_as_complex(mask).transpose(1, 2)
+        return 1 + torch.view_as_complex(mask.contiguous()).transpose(1, 2)  # (batch, bins, frames)
 
 
 class DualPathBlock(nn.Module):
@@ -200,19 +210,21 @@ class DualPathBlock(nn.Module):
     torch.Size([2, 50, 32, 16])
     """
 
-    def __init__(self, channels, time_units, band_units, causal=False):
+    def __init__(self, channels: int, time_units: int, band_units: int, causal: bool = False) -> None:
         super().__init__()
         self.time_path = RecurrentPath(channels, time_units, bidirectional=not causal)
         self.band_path = RecurrentPath(channels, band_units, bidirectional=True)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(batch, frames, bands, channels)`` to the same shape."""
         batch, frames, bands, _ = x.shape
-        along_time = x.transpose(0, 1).flatten(1, 2)
+        along_time = x.transpose(0, 1).flatten(1, 2)  # (frames, batch * bands, channels)
         x = along_time + self.time_path(along_time)
-        along_bands = x.unflatten(1, (batch, bands)).transpose(0, 2).flatten(1, 2)
+        x = x.unflatten(1, (batch, bands))  # (frames, batch, bands, channels)
+        along_bands = x.transpose(0, 2).flatten(1, 2)  # (bands, batch * frames, channels)
         x = along_bands + self.band_path(along_bands)
-        return x.unflatten(1, (batch, frames)).permute(1, 2, 0, 3)
+        x = x.unflatten(1, (batch, frames))  # (bands, batch, frames, channels)
+        return x.permute(1, 2, 0, 3)  # (batch, frames, bands, channels)
 
 
 class RecurrentPath(nn.Module):
@@ -233,7 +245,7 @@ class RecurrentPath(nn.Module):
     torch.Size([50, 3, 16])
     """
 
-    def __init__(self, channels, units, bidirectional):
+    def __init__(self, channels: int, units: int, bidirectional: bool) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1
         if check_integer("units", units) % directions:
@@ -243,13 +255,13 @@ class RecurrentPath(nn.Module):
         self.linear = nn.Linear(units, channels)
         remember(self.recurrent)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(steps, batch, channels)`` to the same shape."""
         return self.linear(self.recurrent(self.norm(x))[0])
 
 
 @torch.no_grad()
-def remember(lstm):
+def remember(lstm: nn.LSTM) -> None:
     """Opens the forget gates of a new LSTM, so that it learns from far back from the first step on.
 
     Source: R. Jozefowicz, W. Zaremba, I. Sutskever, "An empirical exploration of recurrent network

@@ -1,6 +1,8 @@
 """What networks of stages share: checks of their sizes, and the stack that critics consist of."""
 
 import math
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -12,7 +14,7 @@ from sb_resizegan.nnet.phase_shuffle import PhaseShuffle
 __all__ = ["CriticStages", "check_stages", "check_window"]
 
 
-def check_stages(channels, factors):
+def check_stages(channels: Sequence[int], factors: Sequence[int]) -> int:
     """Product of the factors, after a check that the two lists fit together.
 
     Arguments
@@ -47,7 +49,7 @@ def check_stages(channels, factors):
     return math.prod(factors)
 
 
-def check_window(window_samples, channels, factors):
+def check_window(window_samples: int, channels: Sequence[int], factors: Sequence[int]) -> int:
     """As :func:`check_stages`, for stages that hold a window of fixed length.
 
     Arguments
@@ -91,7 +93,7 @@ def check_window(window_samples, channels, factors):
 class CriticStages(nn.Module):
     """The stack of a critic: one downsampling convolution per stage.
 
-    Each stage is followed by a leaky ReLU (slope 0.2) and, but for the last, by phase shuffle. There is no
+    Each stage is followed by a leaky ReLU and, but for the last, by phase shuffle. There is no
     normalisation: the gradient penalty is per example (Gulrajani et al., "Improved training of Wasserstein
     GANs", NeurIPS 2017, section 4).
 
@@ -125,8 +127,15 @@ class CriticStages(nn.Module):
     """
 
     def __init__(
-        self, in_channels, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example
-    ):
+        self,
+        in_channels: int,
+        channels: Sequence[int],
+        factors: Sequence[int],
+        kernel_size: int,
+        downsampling: str,
+        phase_shuffle: int,
+        shuffle_per_example: bool,
+    ) -> None:
         super().__init__()
         check_stages(channels, factors)
         self.factors = factors
@@ -134,12 +143,12 @@ class CriticStages(nn.Module):
             Downsample1d(inputs, outputs, kernel_size, factor, downsampling)
             for inputs, outputs, factor in zip((in_channels, *channels[:-1]), channels, factors, strict=True)
         )
-        self.activation = LeakyReLU(0.2)
+        self.activation = LeakyReLU()
         self.shuffles = nn.ModuleList(
             PhaseShuffle(phase_shuffle, shuffle_per_example) for _ in self.stages[:-1]
         )
 
-    def draw_shifts(self, batch, generator=None):
+    def draw_shifts(self, batch: int, generator: torch.Generator | None = None) -> torch.Tensor:
         """Shifts of the phase shuffles for one call, to make a call repeatable.
 
         Arguments
@@ -156,9 +165,12 @@ class CriticStages(nn.Module):
         """
         if not len(self.shuffles):
             return torch.zeros(batch, 0, dtype=torch.long)
-        return torch.stack([shuffle.draw(batch, generator) for shuffle in self.shuffles], dim=1)
+        shuffles = cast("Iterable[PhaseShuffle]", self.shuffles)
+        return torch.stack([shuffle.draw(batch, generator) for shuffle in shuffles], dim=1)
 
-    def features(self, x, shifts=None, valid=None):
+    def features(
+        self, x: torch.Tensor, shifts: torch.Tensor | None = None, valid: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Output of the last stage.
 
         Arguments
@@ -178,11 +190,11 @@ class CriticStages(nn.Module):
         torch.Tensor
             ``(batch, channels[-1], frames)``, where each stage rounds its number of frames up.
         """
-        for index, stage in enumerate(self.stages):
+        for index, (stage, factor) in enumerate(zip(self.stages, self.factors, strict=True)):
             x = self.activation(stage(x))
             if index < len(self.shuffles):
                 x = self.shuffles[index](x, None if shifts is None else shifts[:, index])
             if valid is not None:
-                valid = -(-valid // stage.factor)
+                valid = -(-valid // factor)
                 x = x * (torch.arange(x.shape[2], device=x.device) < valid.view(-1, 1, 1))
         return x

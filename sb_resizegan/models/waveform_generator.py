@@ -7,16 +7,17 @@ S. Pascual, A. Bonafonte, J. Serrà, "SEGAN: Speech Enhancement Generative Adver
 and Checkerboard Artifacts", Distill 2016 (the resize-convolution).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from sb_resizegan.models.enhancement_generator import EnhancementGenerator
 from sb_resizegan.models.stages import check_stages
+from sb_resizegan.nnet.activations import LEAKY_SLOPE
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d
-
-SLOPE = 0.2  # of the activation below zero
 
 
 class WaveformGenerator(EnhancementGenerator):
@@ -71,15 +72,15 @@ class WaveformGenerator(EnhancementGenerator):
 
     def __init__(
         self,
-        latent_dim=16,
-        channels=(16, 24, 32, 48, 64, 64),
-        factors=(2, 2, 4, 4, 4, 4),
-        kernel_size=11,
-        upsampling="nearest",
-        downsampling="strided",
-        attenuation=50.0,
-        fused=True,
-    ):
+        latent_dim: int = 16,
+        channels: Sequence[int] = (16, 24, 32, 48, 64, 64),
+        factors: Sequence[int] = (2, 2, 4, 4, 4, 4),
+        kernel_size: int = 11,
+        upsampling: str = "nearest",
+        downsampling: str = "strided",
+        attenuation: float = 50.0,
+        fused: bool = True,
+    ) -> None:
         channels, factors = tuple(channels), tuple(factors)
         super().__init__(latent_dim, latent_hop=check_stages(channels, factors))
         self.factors = factors
@@ -95,17 +96,17 @@ class WaveformGenerator(EnhancementGenerator):
             for inputs, outputs, factor in zip(inputs, (*skipped, 2), reversed(factors), strict=True)
         )
 
-    def enhance(self, noisy, latent):
+    def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
         """Enhanced speech of normalised noisy speech; see :class:`EnhancementGenerator`."""
         time = noisy.shape[1]
         x = F.pad(noisy, (0, -time % self.latent_hop)).unsqueeze(1)
         skips = []
         for stage in self.encoder:
-            x = F.leaky_relu(stage(x), SLOPE)
+            x = F.leaky_relu(stage(x), LEAKY_SLOPE)
             skips.append(x)
         skips[-1] = x[:, :0] if latent is None else latent.to(x.dtype)
         for stage in self.decoder[:-1]:
-            x = F.leaky_relu(stage(torch.cat([x, skips.pop()], dim=1)), SLOPE)
+            x = F.leaky_relu(stage(torch.cat([x, skips.pop()], dim=1)), LEAKY_SLOPE)
         x = self.decoder[-1](torch.cat([x, skips.pop()], dim=1))[..., :time].to(noisy.dtype)
         gate, correction = x.unbind(dim=1)
         return torch.sigmoid(gate) * noisy + correction

@@ -8,6 +8,7 @@ resize-convolution).
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -61,17 +62,17 @@ class WindowGenerator(nn.Module):
 
     def __init__(
         self,
-        latent_dim=64,
-        window_samples=2048,
-        channels=(128, 64, 32, 16),
-        factors=(4, 4, 4, 4),
-        kernel_size=25,
-        upsampling="nearest",
-        attenuation=50.0,
-        fused=True,
-        band_limit_hz=None,
-        sample_rate=16000,
-    ):
+        latent_dim: int = 64,
+        window_samples: int = 2048,
+        channels: Sequence[int] = (128, 64, 32, 16),
+        factors: Sequence[int] = (4, 4, 4, 4),
+        kernel_size: int = 25,
+        upsampling: str = "nearest",
+        attenuation: float = 50.0,
+        fused: bool = True,
+        band_limit_hz: float | None = None,
+        sample_rate: int = 16000,
+    ) -> None:
         super().__init__()
         channels, factors = tuple(channels), tuple(factors)
         if latent_dim < 1:
@@ -99,7 +100,7 @@ class WindowGenerator(nn.Module):
             for in_channels, out_channels, factor in zip(channels, (*channels[1:], 1), factors, strict=True)
         )
 
-    def sample_latent(self, batch, generator=None):
+    def sample_latent(self, batch: int, generator: torch.Generator | None = None) -> torch.Tensor:
         """Latent vectors, uniform on [-1, 1] (WaveGAN, section 3.1).
 
         Arguments
@@ -118,7 +119,7 @@ class WindowGenerator(nn.Module):
         latent = torch.rand(batch, self.latent_dim, generator=generator) * 2 - 1
         return latent.to(self.dense.weight.device)
 
-    def forward(self, latent):
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
         """Generates windows.
 
         Arguments

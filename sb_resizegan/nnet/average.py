@@ -1,10 +1,13 @@
 """Exponential moving average of a module's weights."""
 
+from typing import Any
+
 import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def exponential_average(module, decay=0.999):
+def exponential_average(module: nn.Module, decay: float = 0.999) -> AveragedModel:
     """A frozen copy of a module whose parameters follow the module's as an exponential moving average.
 
     The decay rises as min(decay, (1 + n) / (10 + n)) with the number n of updates, so that the first weights
@@ -39,7 +42,7 @@ def exponential_average(module, decay=0.999):
         raise ValueError(f"decay: expected a value in [0, 1), but got {decay}")
 
     @torch.no_grad()
-    def update(averaged, current, count):
+    def update(averaged: Any, current: Any, count: Any) -> None:
         share = 1 - torch.clamp((1 + count) / (10 + count), max=decay)
         for target, value in zip(averaged, current, strict=True):
             target.lerp_(value, share.to(target))

@@ -36,7 +36,7 @@ class BandLimit(nn.Module):
     torch.Size([2, 2048])
     """
 
-    def __init__(self, cutoff_hz, sample_rate):
+    def __init__(self, cutoff_hz: float, sample_rate: int) -> None:
         super().__init__()
         self.cutoff_hz = check_positive("cutoff_hz", cutoff_hz)
         if self.cutoff_hz >= sample_rate / 3:
@@ -49,7 +49,7 @@ class BandLimit(nn.Module):
         self.margin = len(kernel) // 2
         self.register_buffer("kernel", torch.from_numpy(kernel).float(), persistent=False)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(batch, time)`` to ``(batch, time - 2 * margin)``, in float32."""
         with torch.autocast(x.device.type, enabled=False):
             # A product of spectra: what the circular convolution wraps round is what is cut off.
@@ -57,5 +57,5 @@ class BandLimit(nn.Module):
             spectrum = torch.fft.rfft(x.float()) * torch.fft.rfft(self.kernel, time)
             return torch.fft.irfft(spectrum, time)[:, 2 * self.margin :]
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"cutoff_hz={self.cutoff_hz:g}, margin={self.margin}"

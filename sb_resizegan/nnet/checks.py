@@ -1,11 +1,14 @@
 """Argument and input checks that the layers share."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+
+import torch
 
 __all__ = ["check_choice", "check_input", "check_integer", "check_positive"]
 
 
-def check_integer(name, value, minimum=1):
+def check_integer(name: str, value: int, minimum: int = 1) -> int:
     """Returns `value` as an int, or raises.
 
     Arguments
@@ -40,7 +43,7 @@ def check_integer(name, value, minimum=1):
     return int(value)
 
 
-def check_positive(name, value):
+def check_positive(name: str, value: float) -> float:
     """Returns `value` as a float above zero, or raises TypeError or ValueError.
 
     Example
@@ -55,7 +58,7 @@ def check_positive(name, value):
     return float(value)
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     """Returns `value` if it is one of `choices`, or raises a ValueError that lists them.
 
     Example
@@ -68,7 +71,7 @@ def check_choice(name, value, choices):
     return value
 
 
-def check_input(x, channels=None):
+def check_input(x: torch.Tensor, channels: int | None = None) -> None:
     """Raises a ValueError unless `x` is `(batch, channels, time)` with at least one sample.
 
     Arguments

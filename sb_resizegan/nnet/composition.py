@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-def same_padding(kernel_size):
+def same_padding(kernel_size: int) -> tuple[int, int]:
     """Zeros on the left and on the right of a convolution that keeps the length.
 
     TensorFlow's rule: an even kernel gets its extra zero on the right.
@@ -36,7 +36,7 @@ def same_padding(kernel_size):
     return left, kernel_size - 1 - left
 
 
-def interpolation_table(phases, kernel_size):
+def interpolation_table(phases: torch.Tensor, kernel_size: int) -> tuple[torch.Tensor, int, int]:
     """Table for interpolate-then-convolve over input frames of one sample.
 
     With u the interpolated signal and `y[n] = sum_j w[j] u[n + j - left]`, output `n = factor * m + p` is
@@ -76,7 +76,7 @@ def interpolation_table(phases, kernel_size):
     return table.unsqueeze(2), before, after
 
 
-def edge_tables(phases, kernel_size):
+def edge_tables(phases: torch.Tensor, kernel_size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Tables of what the convolution must not see: the interpolated signal beyond the edges.
 
     The composite kernel, run over an input whose first and last samples are repeated without end, convolves
@@ -126,7 +126,7 @@ def edge_tables(phases, kernel_size):
     return first, last
 
 
-def transposed_table(kernel_size, factor):
+def transposed_table(kernel_size: int, factor: int) -> tuple[torch.Tensor, int, int]:
     """Table that turns a transposed convolution's kernel into a kernel over input frames.
 
     The full output, `(time - 1) * factor + kernel_size` samples, is cut to `time * factor` as TensorFlow's
@@ -157,7 +157,7 @@ def transposed_table(kernel_size, factor):
     return table.unsqueeze(2), before, after
 
 
-def strided_table(kernel_size, factor, lowpass):
+def strided_table(kernel_size: int, factor: int, lowpass: torch.Tensor) -> tuple[torch.Tensor, int, int]:
     """Table for convolve-then-low-pass-then-stride over input frames of `factor` samples.
 
     With c the full convolution of w and the low-pass, `K = kernel_size + len(lowpass) - 1` taps long, output
@@ -197,7 +197,7 @@ def strided_table(kernel_size, factor, lowpass):
     return table.view(1, taps, factor, kernel_size), before, taps - 1 - before
 
 
-def block_table(table, before, after, frames):
+def block_table(table: torch.Tensor, before: int, after: int, frames: int) -> tuple[torch.Tensor, int, int]:
     """Table for blocks of several frames, which are the frames of a coarser convolution.
 
     Arguments

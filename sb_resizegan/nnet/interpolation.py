@@ -19,40 +19,14 @@ generator, behind a double one they do not stand out.
 import math
 
 import torch
+from scipy.signal import kaiser_beta
 
-__all__ = ["RESIZE_MODES", "interpolation_phases", "kaiser_beta"]
+__all__ = ["RESIZE_MODES", "interpolation_phases"]
 
 RESIZE_MODES = ("nearest", "linear", "sinc")
 
 
-def kaiser_beta(attenuation):
-    """Shape parameter of the Kaiser window for a stop-band attenuation.
-
-    Kaiser's empirical formula: J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window
-    function", Proc. IEEE ISCAS, 1974.
-
-    Arguments
-    ---------
-    attenuation : float
-        Stop-band attenuation in dB, above 0.
-
-    Returns
-    -------
-    float
-
-    Example
-    -------
-    >>> round(kaiser_beta(50.0), 2)
-    4.53
-    """
-    if attenuation > 50:
-        return 0.1102 * (attenuation - 8.7)
-    if attenuation > 21:
-        return 0.5842 * (attenuation - 21) ** 0.4 + 0.07886 * (attenuation - 21)
-    return 0.0
-
-
-def interpolation_phases(mode, factor, attenuation=50.0, span=7):
+def interpolation_phases(mode: str, factor: int, attenuation: float = 50.0, span: int = 7) -> torch.Tensor:
     """Table of the interpolation filter of each phase.
 
     Arguments
@@ -97,7 +71,7 @@ def interpolation_phases(mode, factor, attenuation=50.0, span=7):
     return _reproduce_ramps(torch.sinc(distance) * window, window, distance)
 
 
-def _reproduce_ramps(phases, window, distance):
+def _reproduce_ramps(phases: torch.Tensor, window: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
     """Adds to each phase the windowed straight line that puts its sum to one and its centroid in place."""
     moment = [(window * distance**k).sum(1) for k in range(3)]
     gain = 1 - phases.sum(1)

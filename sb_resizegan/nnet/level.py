@@ -5,7 +5,7 @@ import torch
 __all__ = ["divided_by_level", "utterance_level", "valid_samples", "without_padding"]
 
 
-def valid_samples(lengths, waveforms):
+def valid_samples(lengths: torch.Tensor, waveforms: torch.Tensor) -> torch.Tensor:
     """Samples of each utterance of a padded batch.
 
     Arguments
@@ -39,7 +39,7 @@ def valid_samples(lengths, waveforms):
     return (lengths.to(waveforms.device).double() * time).round().long().clamp(1, time)
 
 
-def without_padding(x, valid):
+def without_padding(x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """A padded batch with zeros in its padding, whatever it holds (a product would keep NaN).
 
     Arguments
@@ -63,7 +63,7 @@ def without_padding(x, valid):
     return x.masked_fill(torch.arange(x.shape[1], device=x.device) >= valid.unsqueeze(1), 0)
 
 
-def utterance_level(waveforms, valid=None):
+def utterance_level(waveforms: torch.Tensor, valid: torch.Tensor | None = None) -> torch.Tensor:
     """Root mean square of each utterance.
 
     Arguments
@@ -91,7 +91,7 @@ def utterance_level(waveforms, valid=None):
     return torch.where(sounding, torch.where(sounding, power, 1.0).sqrt(), 0.0)
 
 
-def divided_by_level(waveforms, level):
+def divided_by_level(waveforms: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
     """Waveforms over a level; zero where the level is zero.
 
     Arguments

@@ -1,5 +1,7 @@
 """Phase shuffle: random shifts in time that keep a critic from judging by phase alone."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -8,7 +10,7 @@ from sb_resizegan.nnet.checks import check_input, check_integer
 __all__ = ["PhaseShuffle", "shift_reflected"]
 
 
-def _rows(x, index):
+def _rows(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """Reads `(batch, time, channels)` at `index`, `(batch, any)`, as whole rows of channels."""
     batch, time, channels = x.shape
     start = torch.arange(batch, device=x.device).unsqueeze(1) * time
@@ -21,7 +23,7 @@ class _Shift(torch.autograd.Function):
     the automatic derivative does, is slow and on GPUs not reproducible."""
 
     @staticmethod
-    def forward(ctx, x, shift, n):
+    def forward(ctx: Any, x: torch.Tensor, shift: torch.Tensor, n: int) -> torch.Tensor:
         ctx.save_for_backward(shift)
         ctx.n = n
         ctx.set_materialize_grads(False)
@@ -30,7 +32,7 @@ class _Shift(torch.autograd.Function):
         return _rows(x, last - (last - index.abs()).abs())
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor | None) -> Any:
         if gradient is None:
             return None, None, None
         (shift,) = ctx.saved_tensors
@@ -39,14 +41,14 @@ class _Shift(torch.autograd.Function):
 
 class _ShiftAdjoint(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, y, shift, n):
+    def forward(ctx: Any, y: torch.Tensor, shift: torch.Tensor, n: int) -> torch.Tensor:
         ctx.save_for_backward(shift)
         ctx.n = n
         ctx.set_materialize_grads(False)
         time = y.shape[1]
         shift = shift.unsqueeze(1)
 
-        def read(index):
+        def read(index: torch.Tensor) -> torch.Tensor:
             valid = (index >= 0) & (index < time)
             return _rows(y, index.clamp(0, time - 1)) * valid.unsqueeze(2)
 
@@ -58,14 +60,14 @@ class _ShiftAdjoint(torch.autograd.Function):
         return x
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor | None) -> Any:
         if gradient is None:
             return None, None, None
         (shift,) = ctx.saved_tensors
         return _Shift.apply(gradient, shift, ctx.n), None, None
 
 
-def shift_reflected(x, shift, n):
+def shift_reflected(x: torch.Tensor, shift: torch.Tensor, n: int) -> torch.Tensor:
     """Delays each example by its own number of samples; what lies beyond the edges is reflected.
 
     Output sample t is `x[t - shift]`, where `x[-i] = x[i]` and `x[time - 1 + i] = x[time - 1 - i]`.
@@ -122,12 +124,14 @@ class PhaseShuffle(nn.Module):
     torch.Size([4, 16, 512])
     """
 
-    def __init__(self, n, per_example=True):
+    def __init__(self, n: int, per_example: bool = True) -> None:
         super().__init__()
         self.n = check_integer("n", n, minimum=0)
         self.per_example = per_example
 
-    def draw(self, batch, generator=None, device=None):
+    def draw(
+        self, batch: int, generator: torch.Generator | None = None, device: torch.device | None = None
+    ) -> torch.Tensor:
         """Draws the shifts of one batch.
 
         Arguments
@@ -152,7 +156,7 @@ class PhaseShuffle(nn.Module):
         size = (batch if self.per_example else 1,)
         return torch.randint(-self.n, self.n + 1, size, generator=generator, device=device).expand(batch)
 
-    def forward(self, x, shift=None):
+    def forward(self, x: torch.Tensor, shift: torch.Tensor | int | None = None) -> torch.Tensor:
         """Shifts a batch.
 
         Arguments
@@ -180,7 +184,7 @@ class PhaseShuffle(nn.Module):
         shift = self._checked(shift, x)
         return shift_reflected(x, shift, self.n) if self.n > 0 else x
 
-    def _checked(self, shift, x):
+    def _checked(self, shift: torch.Tensor | int, x: torch.Tensor) -> torch.Tensor:
         shift = torch.as_tensor(shift)
         if shift.is_floating_point() or shift.is_complex() or shift.dtype == torch.bool:
             raise TypeError(f"shift: expected integers, but got {shift.dtype}")
@@ -190,5 +194,5 @@ class PhaseShuffle(nn.Module):
             raise ValueError(f"shift: expected values from {-self.n} to {self.n}, but got {shift.tolist()}")
         return shift.to(x.device).expand(len(x))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.n}, per_example={self.per_example}"
