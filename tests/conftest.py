@@ -2,11 +2,13 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import soundfile
 import torch
 
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
+from sb_resizegan.dataio.utterances import Utterance
 
 torch.set_flush_denormal(True)
 
@@ -32,3 +34,17 @@ def small_corpus(speech_files, tmp_path_factory):
     for path in chosen:
         shutil.copy(path, folder / path.name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def utterances(speech_files):
+    """Six utterances of 2 to 2.5 s at 0, 5 and 10 dB, the ratio stated for all but the last."""
+    rng = np.random.default_rng(0)
+    made = []
+    for number, snr_db in enumerate((10, 0, 5, 5, 0, 10)):
+        clean = soundfile.read(speech_files[number], dtype="float32")[0][16000 : 48000 + 1600 * number]
+        noise = rng.standard_normal(len(clean))
+        gain = np.sqrt(np.mean(clean**2) / np.mean(noise**2) * 10 ** (-snr_db / 10))
+        noisy = (clean + gain * noise).astype(np.float32)
+        made.append(Utterance(f"speech/{number}", noisy, clean, float(snr_db) if number < 5 else None))
+    return made

@@ -11,6 +11,7 @@ from sb_resizegan.training.checkpoints import AtomicCheckpointer
 __all__ = ["GRADIENT_STATES", "Results"]
 
 GRADIENT_STATES = ("untrained", "trained, at generated windows", "trained, at real windows")
+"""Which critic, and at which windows, in the order of a table."""
 GRADIENT_WINDOWS = 512
 FRESH_CRITICS = 64
 SEED = 0  # of latents and phase shuffles, the same for all runs

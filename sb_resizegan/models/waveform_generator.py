@@ -36,6 +36,8 @@ class WaveformGenerator(EnhancementGenerator):
     another level gives the same output at that level, and silence stays exactly silence. Time is extended by
     zeros to a multiple of the total factor, and cut again.
 
+    The latents' hop is the product of the factors.
+
     Arguments
     ---------
     latent_dim : int
@@ -54,8 +56,6 @@ class WaveformGenerator(EnhancementGenerator):
         Stop-band attenuation of the ``sinc`` interpolation in dB; the other modes do not use it.
     fused : bool
         Compute fixed and learned kernels of a stage as one convolution (see ``Upsample1d``).
-
-    The latents' hop is the product of the factors.
 
     Raises
     ------

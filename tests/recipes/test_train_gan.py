@@ -242,7 +242,7 @@ def test_every_key_of_a_yaml_is_used(tmp_path, name):
     check_keys(hparams, keys, path)
     text = read_hparams(path)
     code = (ROOT / "recipes" / "train_gan.py").read_text()
-    code += (ROOT / "sb_resizegan" / "utils" / "run.py").read_text()
+    code += (ROOT / "sb_resizegan" / "training" / "run.py").read_text()
     code += "".join(path.read_text() for path in (ROOT / "sb_resizegan" / "brains").glob("*.py"))
     run_options = set(RunOptions().as_dict())
     for key in keys:
