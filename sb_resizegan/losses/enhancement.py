@@ -116,7 +116,8 @@ class EnhancementObjective:
             terms["waveform"] = ((enhanced - clean).abs().sum(1, keepdim=True) / samples).mean()
         if "magnitude" in self.weights or "complex" in self.weights:
             terms.update(self._spectral(enhanced, clean, samples))
-        value = sum(self.weights[name] * term for name, term in terms.items() if name in self.weights)
+        weighed = (self.weights[name] * term for name, term in terms.items() if name in self.weights)
+        value = sum(weighed, start=enhanced.new_zeros(()))
         return value, {name: term.detach() for name, term in terms.items()}
 
     def _spectral(

@@ -15,14 +15,14 @@ class NearestNeighbours(NamedTuple):
     similarity: torch.Tensor
     """Of each generated window, ``(batch,)``, 0 to 1."""
 
-    index: torch.Tensor
+    index: torch.Tensor  # type: ignore[assignment]  # in place of tuple.index
     """The training window that is nearest to each generated one, ``(batch,)``."""
 
     held_out_similarity: torch.Tensor
     """Of each held-out window, ``(batch',)``, 0 to 1."""
 
     @property
-    def auc(self):
+    def auc(self) -> float:
         """Probability that a generated window is nearer to the training data than a held-out real one.
 
         0.5 where generated windows are as near as real ones, 1.0 where all of them are copies.
@@ -33,13 +33,19 @@ class NearestNeighbours(NamedTuple):
         )
 
     @property
-    def copied_fraction(self):
+    def copied_fraction(self) -> float:
         """Share of generated windows that are nearer to the training data than 99 % of the held-out ones."""
         limit = self.held_out_similarity.quantile(0.99)
         return float((self.similarity > limit).double().mean())
 
 
-def nearest_neighbours(waveforms, train, held_out, max_shift=None, num_candidates=8):
+def nearest_neighbours(
+    waveforms: torch.Tensor,
+    train: torch.Tensor,
+    held_out: torch.Tensor,
+    max_shift: int | None = None,
+    num_candidates: int = 8,
+) -> NearestNeighbours:
     """Looks for generated windows that are copies of training windows.
 
     The similarity of two windows is the largest absolute value of their normalised cross-correlation over
@@ -114,7 +120,7 @@ def nearest_neighbours(waveforms, train, held_out, max_shift=None, num_candidate
     )
 
 
-def _spectral_features(waveforms):
+def _spectral_features(waveforms: torch.Tensor) -> torch.Tensor:
     """Unit vectors that hardly change with a shift, and not at all with a gain: roots of magnitudes.
 
     Roots, and not logarithms, so that weak noise in otherwise empty bins doesn't hide a copy.
@@ -125,7 +131,9 @@ def _spectral_features(waveforms):
     return torch.nn.functional.normalize(magnitude, dim=1)
 
 
-def _spectral_candidates(queries, pieces, count, block=4096):
+def _spectral_candidates(
+    queries: torch.Tensor, pieces: torch.Tensor, count: int, block: int = 4096
+) -> torch.Tensor:
     """Indices of the ``count`` pieces whose spectra are nearest to each query's, ``(queries, count)``."""
     features = _spectral_features(queries)
     values = features.new_full((len(queries), 0), 0.0)
@@ -140,7 +148,7 @@ def _spectral_candidates(queries, pieces, count, block=4096):
     return indices
 
 
-def _largest_correlation(queries, stretches):
+def _largest_correlation(queries: torch.Tensor, stretches: torch.Tensor) -> torch.Tensor:
     """Largest absolute normalised cross-correlation, ``(batch, time)`` in ``(batch, candidates, longer)``."""
     time, longer = queries.shape[1], stretches.shape[2]
     size = 2 ** (longer - 1).bit_length()

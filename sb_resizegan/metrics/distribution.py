@@ -26,7 +26,7 @@ class GaussianStatistics(NamedTuple):
     """``(features, features)``, float64, on the CPU."""
 
 
-def log_mel_features(waveforms, sample_rate=16000, n_mels=32):
+def log_mel_features(waveforms: torch.Tensor, sample_rate: int = 16000, n_mels: int = 32) -> torch.Tensor:
     """Features of a window: mean and standard deviation over time of its log-mel bands.
 
     Arguments
@@ -52,7 +52,9 @@ def log_mel_features(waveforms, sample_rate=16000, n_mels=32):
     return torch.cat([mel.mean(dim=2), mel.std(dim=2, unbiased=False)], dim=1)
 
 
-def log_mel_statistics(waveforms, sample_rate=16000, n_mels=32):
+def log_mel_statistics(
+    waveforms: torch.Tensor, sample_rate: int = 16000, n_mels: int = 32
+) -> GaussianStatistics:
     """Mean and covariance of :func:`log_mel_features`.
 
     Arguments
@@ -83,7 +85,7 @@ def log_mel_statistics(waveforms, sample_rate=16000, n_mels=32):
     return _statistics(log_mel_features(waveforms, sample_rate, n_mels))
 
 
-def frechet_distance(a, b):
+def frechet_distance(a: GaussianStatistics, b: GaussianStatistics) -> float:
     """Squared Fréchet distance of two Gaussians.
 
     Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate
@@ -128,7 +130,9 @@ def frechet_distance(a, b):
     return max(0.0, float(mean + a.covariance.double().trace() + b.covariance.double().trace() - 2 * cross))
 
 
-def frechet_log_mel(waveforms, reference, sample_rate=16000, n_mels=32):
+def frechet_log_mel(
+    waveforms: torch.Tensor, reference: torch.Tensor, sample_rate: int = 16000, n_mels: int = 32
+) -> float:
     """Fréchet log-mel distance: :func:`frechet_distance` of :func:`log_mel_statistics`.
 
     It is the construction of the Fréchet inception distance (Heusel et al., NeurIPS 2017) on plain log-mel
@@ -161,7 +165,13 @@ def frechet_log_mel(waveforms, reference, sample_rate=16000, n_mels=32):
     )
 
 
-def frechet_with_noise_floor(waveforms, reference, sample_rate=16000, n_mels=32, seed=0):
+def frechet_with_noise_floor(
+    waveforms: torch.Tensor,
+    reference: torch.Tensor,
+    sample_rate: int = 16000,
+    n_mels: int = 32,
+    seed: int = 0,
+) -> tuple[float, float]:
     """Fréchet log-mel distance and what it would be for real data, from sets of equal size.
 
     The reference is shuffled and halved. The floor is the distance of its halves; the distance is the mean
@@ -208,12 +218,12 @@ def frechet_with_noise_floor(waveforms, reference, sample_rate=16000, n_mels=32,
     return distance, frechet_distance(first, second)
 
 
-def _statistics(features):
+def _statistics(features: torch.Tensor) -> GaussianStatistics:
     if len(features) < 2:
         raise ValueError(f"expected at least 2 waveforms for a covariance, but got {len(features)}")
     return GaussianStatistics(features.mean(dim=0).cpu(), torch.cov(features.T).cpu())
 
 
-def _root(covariance):
+def _root(covariance: torch.Tensor) -> torch.Tensor:
     values, vectors = torch.linalg.eigh(covariance.double())
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T

@@ -8,6 +8,7 @@ than others (``unevenness``), and images of its low frequencies above them (``ou
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -18,7 +19,9 @@ from sb_resizegan.metrics.stride_tones import stride_tone_prominence, worst_prom
 __all__ = ["gradient_waveforms", "measure_gradients", "position_unevenness"]
 
 
-def gradient_waveforms(score, windows, batch_size=256):
+def gradient_waveforms(
+    score: Callable[[torch.Tensor], torch.Tensor], windows: torch.Tensor, batch_size: int = 256
+) -> torch.Tensor:
     """Gradient of each window's score with respect to its samples.
 
     Arguments
@@ -62,7 +65,7 @@ def gradient_waveforms(score, windows, batch_size=256):
     return torch.cat(gradients)
 
 
-def position_unevenness(waveforms, period):
+def position_unevenness(waveforms: torch.Tensor, period: int) -> float:
     """How unevenly energy is spread over the positions in a period: the checkerboard in one dimension.
 
     Arguments
@@ -98,7 +101,9 @@ def position_unevenness(waveforms, period):
     return float(10 * torch.log10(power.max() / power.min().clamp(min=1e-20 * power.max())))
 
 
-def measure_gradients(gradients, factors, sample_rate=16000, cutoff_hz=None):
+def measure_gradients(
+    gradients: torch.Tensor, factors: Sequence[int], sample_rate: int = 16000, cutoff_hz: float | None = None
+) -> dict[str, float]:
     """Measures the imprint of a critic's strides on its gradients.
 
     The gradients must be many different ones. Those of a critic whose gradient hardly depends on the window,
@@ -139,5 +144,5 @@ def measure_gradients(gradients, factors, sample_rate=16000, cutoff_hz=None):
         "unevenness_db": position_unevenness(gradients, factors[0]),
     }
     if cutoff_hz is not None:
-        row["out_of_band_db"] = out_of_band_energy(gradients, cutoff_hz, sample_rate)
+        row["out_of_band_db"] = float(out_of_band_energy(gradients, cutoff_hz, sample_rate))
     return row

@@ -2,7 +2,9 @@
 
 import contextlib
 import math
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 
 from sb_resizegan.metrics.pesq import pesq
@@ -14,7 +16,15 @@ ROUNDING_DB = -100  # a row of a batch may be computed in another order than the
 
 
 @torch.no_grad()
-def latent_variation(enhance, noisy, num_samples=8, seed=0, clean=None, sample_rate=16000, device="cpu"):
+def latent_variation(
+    enhance: Callable[[torch.Tensor], torch.Tensor],
+    noisy: Sequence[torch.Tensor | np.ndarray],
+    num_samples: int = 8,
+    seed: int = 0,
+    clean: Sequence[torch.Tensor | np.ndarray] | None = None,
+    sample_rate: int = 16000,
+    device: str | torch.device = "cpu",
+) -> dict[str, float]:
     """Enhances each utterance several times with different latents and compares the outputs.
 
     With the outputs y_1, …, y_K of an utterance, the level of their difference is the mean of ‖y_j − y_k‖²
@@ -88,7 +98,7 @@ def latent_variation(enhance, noisy, num_samples=8, seed=0, clean=None, sample_r
             if clean is not None:
                 reference = torch.as_tensor(clean[number], dtype=torch.float32, device=device)
                 scores.append(pesq(reference.expand(num_samples, -1), outputs.float(), sample_rate))
-    figures = {"latent_samples": num_samples}
+    figures: dict[str, float] = {"latent_samples": num_samples}
     ratio, figures["latent_utterances"] = _mean([ratio for ratio in ratios if math.isfinite(ratio)])
     figures["latent_difference_db"] = (
         10 * math.log10(ratio) if ratio else (-math.inf if ratio == 0 else ratio)
@@ -104,7 +114,7 @@ def latent_variation(enhance, noisy, num_samples=8, seed=0, clean=None, sample_r
     return figures
 
 
-def describe_variation(figures):
+def describe_variation(figures: dict[str, float]) -> str:
     """The figures of :func:`latent_variation` in a sentence.
 
     Arguments
@@ -136,11 +146,11 @@ def describe_variation(figures):
     return words + "."
 
 
-def _signed(value):
+def _signed(value: float) -> str:
     return f"{value:.1f}".replace("-", "−")
 
 
-def _difference(outputs):
+def _difference(outputs: torch.Tensor) -> float:
     """Mean squared difference of pairs of rows over the mean energy of a row; NaN for silence."""
     # Twice the variance is the mean squared difference; about the first row it is 0 if all are equal.
     about_first = outputs - outputs[:1]
@@ -148,12 +158,12 @@ def _difference(outputs):
     return float(2 * variance / outputs.square().sum(dim=1).mean())
 
 
-def _mean(values):
+def _mean(values: list[float]) -> tuple[float, int]:
     return (sum(values) / len(values) if values else float("nan")), len(values)
 
 
 @contextlib.contextmanager
-def _seeded(seed, device):
+def _seeded(seed: int, device: str | torch.device) -> Iterator[None]:
     """Torch's generators seeded within, as they were without."""
     device = torch.device(device)
     devices = [device] if device.type == "cuda" else []

@@ -19,7 +19,7 @@ _WORDS = {
 }
 
 
-def readable(column):
+def readable(column: str) -> str:
     """A column's name in words.
 
     Arguments
@@ -54,7 +54,7 @@ def readable(column):
     return words + of + unit
 
 
-def reference_column(column):
+def reference_column(column: str) -> str:
     """Name of the column that holds what real data have where ``column`` holds what generated data have.
 
     Arguments
@@ -75,7 +75,7 @@ def reference_column(column):
     return f"{column[:-3]}_real_db" if column.endswith("_db") else f"{column}_floor"
 
 
-def noisy_column(column):
+def noisy_column(column: str) -> str:
     """Name of the column that holds of noisy speech what ``column`` holds of enhanced speech.
 
     Arguments

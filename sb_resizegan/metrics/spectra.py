@@ -24,7 +24,7 @@ _BLACKMAN_HARRIS = (0.35875, -0.48829, 0.14128, -0.01168)
 _FRAMES_PER_BLOCK = 4096
 
 
-def check_waveforms(waveforms, name="waveforms", min_samples=1):
+def check_waveforms(waveforms: torch.Tensor, name: str = "waveforms", min_samples: int = 1) -> torch.Tensor:
     """Raises a ``ValueError`` unless the argument is a finite, non-empty ``(batch, time)`` tensor.
 
     Arguments
@@ -57,7 +57,7 @@ def check_waveforms(waveforms, name="waveforms", min_samples=1):
     return waveforms.detach()
 
 
-def blackman_harris(length, device=None):
+def blackman_harris(length: int, device: torch.device | str | None = None) -> torch.Tensor:
     """Periodic four-term Blackman-Harris window in float64.
 
     Arguments
@@ -78,10 +78,11 @@ def blackman_harris(length, device=None):
     torch.Size([512])
     """
     phase = 2 * math.pi * torch.arange(length, dtype=torch.float64, device=device) / length
-    return sum(a * torch.cos(k * phase) for k, a in enumerate(_BLACKMAN_HARRIS))
+    terms = (a * torch.cos(k * phase) for k, a in enumerate(_BLACKMAN_HARRIS))
+    return sum(terms, start=torch.zeros_like(phase))
 
 
-def frequencies(n_fft, sample_rate):
+def frequencies(n_fft: int, sample_rate: int) -> torch.Tensor:
     """Frequencies of the bins of a one-sided spectrum.
 
     Arguments
@@ -104,7 +105,7 @@ def frequencies(n_fft, sample_rate):
     return torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
 
 
-def power_spectra(waveforms, n_fft=2048, hop_length=None):
+def power_spectra(waveforms: torch.Tensor, n_fft: int = 2048, hop_length: int | None = None) -> torch.Tensor:
     """Power spectrum of each waveform, averaged over its frames (Welch's method).
 
     Arguments
@@ -144,7 +145,9 @@ def power_spectra(waveforms, n_fft=2048, hop_length=None):
     return torch.cat(powers) / window.square().sum()
 
 
-def mean_power_spectrum(waveforms, n_fft=2048, hop_length=None):
+def mean_power_spectrum(
+    waveforms: torch.Tensor, n_fft: int = 2048, hop_length: int | None = None
+) -> torch.Tensor:
     """Long-term average power spectrum of a set of waveforms: the batch's mean of :func:`power_spectra`.
 
     Arguments
@@ -169,7 +172,14 @@ def mean_power_spectrum(waveforms, n_fft=2048, hop_length=None):
     return power_spectra(waveforms, n_fft, hop_length).mean(dim=0).cpu()
 
 
-def log_mel(waveforms, sample_rate=16000, n_mels=32, n_fft=512, hop_length=128, floor_db=-80.0):
+def log_mel(
+    waveforms: torch.Tensor,
+    sample_rate: int = 16000,
+    n_mels: int = 32,
+    n_fft: int = 512,
+    hop_length: int = 128,
+    floor_db: float = -80.0,
+) -> torch.Tensor:
     """Log-mel spectrogram without padding: no frame reaches over an end of the waveform.
 
     Arguments

@@ -12,7 +12,13 @@ _FEWEST_SAMPLES = 64
 _RELATIVE_FLOOR = 1e-20  # -200 dB: keeps ratios of what is exactly zero finite
 
 
-def out_of_band_energy(waveforms, cutoff_hz, sample_rate=16000, n_fft=2048, reduce=True):
+def out_of_band_energy(
+    waveforms: torch.Tensor,
+    cutoff_hz: float,
+    sample_rate: int = 16000,
+    n_fft: int = 2048,
+    reduce: bool = True,
+) -> float | torch.Tensor:
     """Energy above a cut-off over all energy.
 
     The energies are sums over the averaged power spectrum. Its tapered window keeps the cut at a waveform's
@@ -65,7 +71,14 @@ def out_of_band_energy(waveforms, cutoff_hz, sample_rate=16000, n_fft=2048, redu
     return float(level) if reduce else level
 
 
-def spectral_distance(waveforms, reference, sample_rate=16000, band_hz=None, n_fft=512, floor_db=-80.0):
+def spectral_distance(
+    waveforms: torch.Tensor,
+    reference: torch.Tensor,
+    sample_rate: int = 16000,
+    band_hz: tuple[float, float] | None = None,
+    n_fft: int = 512,
+    floor_db: float = -80.0,
+) -> float:
     """Distance of long-term average spectra: the root mean square over bins of their difference in dB.
 
     Arguments
@@ -115,7 +128,7 @@ def spectral_distance(waveforms, reference, sample_rate=16000, band_hz=None, n_f
     return float(difference.square().mean().sqrt())
 
 
-def _two_sided(n_fft):
+def _two_sided(n_fft: int) -> torch.Tensor:
     weight = torch.full((n_fft // 2 + 1,), 2.0, dtype=torch.float64)
     weight[0] = 1.0
     if n_fft % 2 == 0:

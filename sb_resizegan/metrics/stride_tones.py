@@ -8,6 +8,7 @@ multiples of the stage's input rate (Pons et al., "Upsampling artifacts in neura
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -40,7 +41,7 @@ class StrideTone(NamedTuple):
     """Number of the upsampling stage, the first one is 1."""
 
 
-def stride_tone_frequencies(sample_rate, factors, n_fft=2048):
+def stride_tone_frequencies(sample_rate: int, factors: Sequence[int], n_fft: int = 2048) -> list[StrideTone]:
     """The frequencies at which the upsampling stages of a generator leave tones.
 
     Stage ``i`` (from 1) turns one sample into ``prod(factors[i-1:])`` samples of the output; its tones are
@@ -88,7 +89,13 @@ def stride_tone_frequencies(sample_rate, factors, n_fft=2048):
     return [StrideTone(float(f), stage) for f, stage in sorted(tones.items())]
 
 
-def stride_tone_prominence(waveforms, factors, sample_rate=16000, n_fft=2048, search_bins=1):
+def stride_tone_prominence(
+    waveforms: torch.Tensor,
+    factors: Sequence[int],
+    sample_rate: int = 16000,
+    n_fft: int = 2048,
+    search_bins: int = 1,
+) -> dict[StrideTone, float]:
     """How far the averaged power spectrum stands out at each stride tone.
 
     The spectrum is that of :func:`~sb_resizegan.metrics.spectra.mean_power_spectrum`; its length is the
@@ -165,7 +172,7 @@ def stride_tone_prominence(waveforms, factors, sample_rate=16000, n_fft=2048, se
     return result
 
 
-def worst_prominence(prominence, stage=None):
+def worst_prominence(prominence: dict[StrideTone, float], stage: int | None = None) -> float:
     """The largest prominence, of one stage or of all.
 
     Arguments
@@ -191,14 +198,14 @@ def worst_prominence(prominence, stage=None):
     return max(values)
 
 
-def _check_factors(factors):
+def _check_factors(factors: Sequence[int]) -> list[int]:
     factors = [factors] if isinstance(factors, int) else list(factors)
     if not factors or any(int(f) != f or f < 1 for f in factors):
         raise ValueError(f"factors: expected upsampling factors of at least 1, but got {factors}")
     return [int(f) for f in factors]
 
 
-def _multiple_of_stages(factors, n_fft):
+def _multiple_of_stages(factors: list[int], n_fft: int) -> int:
     """Largest even length up to ``n_fft`` in which the tones of all resolvable stages lie on bins."""
     periods = [math.prod(factors[i:]) for i in range(len(factors))]
     resolved = [period for period in periods if n_fft >= _MIN_SPACING_BINS * period]

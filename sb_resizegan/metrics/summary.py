@@ -1,15 +1,25 @@
 """All measures of a set of generated windows as one row of a table."""
 
+from collections.abc import Sequence
+
+import torch
+
 from sb_resizegan.metrics.copies import nearest_neighbours
 from sb_resizegan.metrics.distribution import frechet_with_noise_floor
 from sb_resizegan.metrics.measures import reference_column
 from sb_resizegan.metrics.spectral_balance import out_of_band_energy, spectral_distance
-from sb_resizegan.metrics.stride_tones import stride_tone_prominence, worst_prominence
+from sb_resizegan.metrics.stride_tones import StrideTone, stride_tone_prominence, worst_prominence
 
 __all__ = ["measure_artifacts", "measure_windows"]
 
 
-def measure_artifacts(waveforms, factors=None, sample_rate=16000, cutoff_hz=None, n_fft=2048):
+def measure_artifacts(
+    waveforms: torch.Tensor,
+    factors: Sequence[int] | None = None,
+    sample_rate: int = 16000,
+    cutoff_hz: float | None = None,
+    n_fft: int = 2048,
+) -> dict[str, float]:
     """Measures what needs no real data beside it.
 
     Arguments
@@ -40,20 +50,26 @@ def measure_artifacts(waveforms, factors=None, sample_rate=16000, cutoff_hz=None
     row = {}
     if factors is not None:
         prominence = stride_tone_prominence(waveforms, factors, sample_rate, n_fft)
-        stages = {}
+        stages: dict[int, StrideTone] = {}
         for tone in prominence:
             stages.setdefault(tone.stage, tone)  # by ascending frequency: the base frequency comes first
         for tone in stages.values():
             row[f"prominence_{tone.frequency:g}hz_db"] = prominence[tone]
         row["prominence_worst_db"] = worst_prominence(prominence)
     if cutoff_hz is not None:
-        row["out_of_band_db"] = out_of_band_energy(waveforms, cutoff_hz, sample_rate, n_fft)
+        row["out_of_band_db"] = float(out_of_band_energy(waveforms, cutoff_hz, sample_rate, n_fft))
     return row
 
 
 def measure_windows(
-    waveforms, reference, factors=None, sample_rate=16000, cutoff_hz=None, train=None, n_fft=2048
-):
+    waveforms: torch.Tensor,
+    reference: torch.Tensor,
+    factors: Sequence[int] | None = None,
+    sample_rate: int = 16000,
+    cutoff_hz: float | None = None,
+    train: torch.Tensor | None = None,
+    n_fft: int = 2048,
+) -> dict[str, float]:
     """Measures generated windows against real ones.
 
     Arguments

@@ -4,12 +4,13 @@ import torch
 
 from sb_resizegan.metrics.pesq.disturbance import safe_root
 from sb_resizegan.metrics.pesq.layout import HOP
+from sb_resizegan.metrics.pesq.perceptual import Region
 
 GROUP_HOP = 10
 HIGHEST = 45.0
 
 
-def weigh_by_level(disturbance, audible):
+def weigh_by_level(disturbance: torch.Tensor, audible: torch.Tensor) -> torch.Tensor:
     """Weighs frames by the power of the reference, and limits them (P.862, clause 10.2.10).
 
     Arguments
@@ -32,7 +33,7 @@ def weigh_by_level(disturbance, audible):
     return (disturbance / ((audible + 1e5) / 1e7) ** 0.04).clamp(max=HIGHEST)
 
 
-def aggregate(disturbance, region, longest):
+def aggregate(disturbance: torch.Tensor, region: Region, longest: torch.Tensor) -> torch.Tensor:
     """Sixth-power mean over 320 ms, then root mean square over the file (P.862, clause 10.2.12).
 
     Arguments
@@ -75,7 +76,7 @@ def aggregate(disturbance, region, longest):
     return safe_root((weight * group).square().sum(1) / weight.square().sum(1).clamp(min=1e-30), 0.5)
 
 
-def raw_score(symmetric, asymmetric):
+def raw_score(symmetric: torch.Tensor, asymmetric: torch.Tensor) -> torch.Tensor:
     """Raw PESQ score from the two totals (P.862, clause 10.2.13).
 
     Arguments
@@ -96,7 +97,7 @@ def raw_score(symmetric, asymmetric):
     return 4.5 - 0.1 * symmetric - 0.0309 * asymmetric
 
 
-def mos_lqo(raw):
+def mos_lqo(raw: torch.Tensor) -> torch.Tensor:
     """Wide-band mapping of the raw score to MOS-LQO (P.862.2).
 
     Arguments

@@ -9,7 +9,7 @@ from sb_resizegan.metrics.pesq.constants import tables
 from sb_resizegan.metrics.pesq.envelope import EnvelopeRanges, envelope_lags
 from sb_resizegan.metrics.pesq.filters import alignment_filter
 from sb_resizegan.metrics.pesq.fine_delay import HOP, WINDOW, FrameRuns, delay_histograms, read_delay
-from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, row_chunks, to_host
+from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, Geometry, row_chunks, to_host
 from sb_resizegan.metrics.pesq.sections import Utterance, find_sections, utterance_ranges
 from sb_resizegan.metrics.pesq.splitting import Splitter
 from sb_resizegan.metrics.pesq.voice_activity import slot_energies, voice_activity
@@ -34,12 +34,14 @@ class Alignment:
     utterances: list
 
 
-def _chunk(device):
+def _chunk(device: torch.device) -> int:
     """Frames in one batch of transforms: what the cache holds on a CPU, what keeps a GPU busy."""
     return 256 if device.type == "cpu" else 16384
 
 
-def _alignment_signals(signals, samples, slots):
+def _alignment_signals(
+    signals: torch.Tensor, samples: np.ndarray, slots: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Filtered signals in buffers, and the energies of their slots."""
     buffers, energies = [], []
     for rows in row_chunks(signals):
@@ -51,7 +53,15 @@ def _alignment_signals(signals, samples, slots):
     return torch.cat(buffers), torch.cat(energies)
 
 
-def _fine_delays(buffers, item, start, end, coarse, geometry, window):
+def _fine_delays(
+    buffers: tuple[torch.Tensor, torch.Tensor],
+    item: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    coarse: np.ndarray,
+    geometry: Geometry,
+    window: torch.Tensor,
+) -> tuple[np.ndarray, np.ndarray]:
     """Fine delay and confidence of ranges of slots (P.862, clause 10.1.5)."""
     begin = SLOT * start
     early = begin + coarse < 0
@@ -66,7 +76,7 @@ def _fine_delays(buffers, item, start, end, coarse, geometry, window):
 
 
 @torch.no_grad()
-def align(signals, geometry, valid):
+def align(signals: torch.Tensor, geometry: Geometry, valid: np.ndarray) -> Alignment:
     """Finds the utterances of each reference and their delays.
 
     Arguments
@@ -96,7 +106,7 @@ def align(signals, geometry, valid):
     slots = np.concatenate([geometry.slots_reference, geometry.slots_degraded])
     samples = np.concatenate([geometry.reference, geometry.degraded])
     buffers, energy = _alignment_signals(signals, samples, int(slots.max()))
-    buffers = buffers.chunk(2)
+    reference, degraded = buffers.chunk(2)
     (energy,) = to_host(energy)
     activity, envelope = voice_activity(energy, slots)
     envelopes = torch.from_numpy(envelope).to(signals.device, signals.dtype)
@@ -117,7 +127,9 @@ def align(signals, geometry, valid):
     coarse = file_delay[item] + SLOT * to_host(envelope_lags(*envelopes, ranges)[0])[0]
 
     window = tables(signals.device, signals.dtype).hann1024
-    delay, confidence = _fine_delays(buffers, item, search_start, search_end, coarse, geometry, window)
+    delay, confidence = _fine_delays(
+        (reference, degraded), item, search_start, search_end, coarse, geometry, window
+    )
     for pair in np.unique(item):
         own = np.flatnonzero(item == pair)
         starts, ends = utterance_ranges(
@@ -131,6 +143,6 @@ def align(signals, geometry, valid):
             Utterance(b, e, int(coarse[u]), int(delay[u]), float(confidence[u]))
             for b, e, u in zip(starts, ends, own, strict=True)
         ]
-    splitter = Splitter(*buffers, *envelopes, speech, geometry, window, _chunk(window.device))
+    splitter = Splitter(reference, degraded, *envelopes, speech, geometry, window, _chunk(window.device))
     found.utterances = splitter(found.before_splitting)
     return found

@@ -37,7 +37,9 @@ class BadIntervals:
     delay: torch.Tensor
 
 
-def find_bad_intervals(disturbance, last):
+def find_bad_intervals(
+    disturbance: torch.Tensor, last: torch.Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Runs of at least five bad frames, where gaps of up to three frames do not count.
 
     Arguments
@@ -86,12 +88,12 @@ class Retimed:
         Samples of the longer signal of each pair, (batch,).
     """
 
-    def __init__(self, buffer, slot_delay, longest):
+    def __init__(self, buffer: torch.Tensor, slot_delay: torch.Tensor, longest: torch.Tensor) -> None:
         self.buffer = buffer
         self.slot_delay = slot_delay
         self.longest = longest
 
-    def __call__(self, item, index):
+    def __call__(self, item: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """Samples ``index`` (rows, samples) of the pairs ``item`` (rows,)."""
         longest = self.longest[item][:, None]
         slots = self.slot_delay.shape[1]
@@ -105,7 +107,7 @@ class Retimed:
         return torch.where((index >= GUARD) & (index <= top), samples, 0.0)
 
 
-def _size_groups(lengths):
+def _size_groups(lengths: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """Groups intervals of similar length, with a transform that holds each one and the search."""
     need = lengths + 2 * SEARCH
     power = 1 << np.ceil(np.log2(need)).astype(np.int64)
@@ -114,7 +116,14 @@ def _size_groups(lengths):
 
 
 @torch.no_grad()
-def realign(reference, retimed, item, start, end, chunk=1 << 21):
+def realign(
+    reference: torch.Tensor,
+    retimed: Retimed,
+    item: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    chunk: int = 1 << 21,
+) -> torch.Tensor:
     """Delay of each bad interval by correlation of the rectified signals.
 
     Arguments
@@ -161,7 +170,14 @@ def realign(reference, retimed, item, start, end, chunk=1 << 21):
     return delays
 
 
-def second_pass(symmetric, asymmetric, reference_powers, audible, retimed, intervals):
+def second_pass(
+    symmetric: torch.Tensor,
+    asymmetric: torch.Tensor,
+    reference_powers: torch.Tensor,
+    audible: torch.Tensor,
+    retimed: Retimed,
+    intervals: BadIntervals,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Disturbances of the bad intervals after the second alignment; the smaller ones are kept.
 
     Arguments
@@ -203,9 +219,10 @@ def second_pass(symmetric, asymmetric, reference_powers, audible, retimed, inter
     table = ratio.new_ones(len(count), longest).index_put((number, within), ratio)
     gain = smoothed_gain(table, table.new_ones(len(count), 1))[number, within]
     new = frame_disturbance(reference, degraded * gain[:, None])
-    return tuple(
+    symmetric, asymmetric = (
         old.flatten()
         .index_copy(0, flat, torch.minimum(old.flatten().index_select(0, flat), value))
         .view_as(old)
         for old, value in zip((symmetric, asymmetric), new, strict=True)
     )
+    return symmetric, asymmetric

@@ -45,7 +45,7 @@ class Tables:
     smoothing: torch.Tensor
 
 
-def _band_matrix():
+def _band_matrix() -> np.ndarray:
     """Sums bins into bands, with the power scale and correction; bins 0 and 256 are not used."""
     matrix = np.zeros((257, 2, 49))
     first = 0
@@ -57,7 +57,7 @@ def _band_matrix():
 
 # The tables are constants: one copy for each device and precision.
 @functools.lru_cache(maxsize=16)
-def tables(device, dtype):
+def tables(device: torch.device, dtype: torch.dtype) -> Tables:
     """Constant tensors on a device.
 
     Arguments

@@ -7,11 +7,12 @@ import torch
 from sb_resizegan.metrics.pesq.constants import tables
 from sb_resizegan.metrics.pesq.layout import GUARD_SLOTS, HOP, SLOT, quotient
 from sb_resizegan.metrics.pesq.perceptual import loudness
+from sb_resizegan.metrics.pesq.sections import Utterance
 
 DROPPED_JUMP = -256  # samples; a delay that falls by more leaves frames out
 
 
-def safe_root(value, exponent):
+def safe_root(value: torch.Tensor, exponent: float) -> torch.Tensor:
     """A root whose gradient at zero is zero instead of infinite.
 
     Arguments
@@ -37,7 +38,7 @@ def safe_root(value, exponent):
     return torch.where(positive, torch.where(positive, value, 1.0) ** exponent, 0.0)
 
 
-def frame_disturbance(reference, degraded):
+def frame_disturbance(reference: torch.Tensor, degraded: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Symmetric and asymmetric disturbance from band powers.
 
     Arguments
@@ -68,7 +69,7 @@ def frame_disturbance(reference, degraded):
     return symmetric, (size * factor) @ width
 
 
-def dropped_frames(utterances, frames):
+def dropped_frames(utterances: list[Utterance], frames: int) -> list[bool]:
     """Frames left out where the delay falls, as the degraded signal has no counterpart (clause 10.2.9).
 
     Arguments

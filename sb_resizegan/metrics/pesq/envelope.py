@@ -34,7 +34,9 @@ class EnvelopeRanges:
     count_degraded: np.ndarray
 
     @classmethod
-    def around(cls, item, start, end, delay, slots):
+    def around(
+        cls, item: np.ndarray, start: np.ndarray, end: np.ndarray, delay: np.ndarray, slots: np.ndarray
+    ) -> "EnvelopeRanges":
         """Ranges for slots ``start`` to ``end`` of the reference and a prior delay in samples.
 
         Arguments
@@ -63,23 +65,25 @@ class EnvelopeRanges:
         return cls(item, start, count, start_degraded, np.minimum(count, slots[item] - start_degraded))
 
     @property
-    def computed(self):
+    def computed(self) -> np.ndarray:
         """Whether there is anything to correlate."""
         return (self.count_reference > 1) & (self.count_degraded > 1)
 
     @property
-    def entries(self):
+    def entries(self) -> np.ndarray:
         """Entries of each correlation, zero if there is none."""
         return np.where(self.computed, self.count_reference + self.count_degraded - 1, 0)
 
 
-def _transform_size(count):
+def _transform_size(count: np.ndarray) -> np.ndarray:
     """Smallest power of two, or three quarters of one, that holds lags of either sign up to a count."""
     power = 1 << np.ceil(np.log2(np.maximum(2 * count, 128))).astype(np.int64)
     return np.where(2 * count <= 3 * power // 4, 3 * power // 4, power)
 
 
-def _rows(envelopes, item, start, count, size):
+def _rows(
+    envelopes: torch.Tensor, item: torch.Tensor, start: torch.Tensor, count: torch.Tensor, size: int
+) -> torch.Tensor:
     """Stretches of envelopes, zero behind their ends."""
     slots = envelopes.shape[1]
     offset = torch.arange(size, device=envelopes.device)
@@ -88,7 +92,9 @@ def _rows(envelopes, item, start, count, size):
     return rows * (offset < count[:, None])
 
 
-def envelope_lags(reference, degraded, ranges, chunk=1 << 20):
+def envelope_lags(
+    reference: torch.Tensor, degraded: torch.Tensor, ranges: EnvelopeRanges, chunk: int = 1 << 20
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Lag of the highest correlation of two stretches of envelopes, for many at once.
 
     Arguments

@@ -8,7 +8,7 @@ from sb_resizegan.metrics.pesq.layout import SLOT, to_device
 from sb_resizegan.metrics.pesq.recursion import recursive_filter
 
 
-def inside(signal, samples):
+def inside(signal: torch.Tensor, samples: np.ndarray) -> torch.Tensor:
     """Sets to zero what lies behind each signal's end.
 
     Arguments
@@ -35,7 +35,7 @@ def inside(signal, samples):
     return torch.where(time < to_device(samples, signal.device)[:, None], signal, 0.0)
 
 
-def taper(signal, samples, ramp):
+def taper(signal: torch.Tensor, samples: np.ndarray, ramp: np.ndarray) -> torch.Tensor:
     """Fades each signal in and out.
 
     Arguments
@@ -65,7 +65,7 @@ def taper(signal, samples, ramp):
     return signal.scatter(1, index, signal.gather(1, index) * factors)
 
 
-def wideband_filter(signal, samples):
+def wideband_filter(signal: torch.Tensor, samples: np.ndarray) -> torch.Tensor:
     """The wide-band input filter, a high-pass section at 100 Hz (P.862.2).
 
     Arguments
@@ -89,7 +89,7 @@ def wideband_filter(signal, samples):
     return inside(recursive_filter(faded, (numbers.WIDEBAND_SECTION,)), samples)
 
 
-def alignment_filter(signal, samples, padded):
+def alignment_filter(signal: torch.Tensor, samples: np.ndarray, padded: np.ndarray) -> torch.Tensor:
     """The filter before time alignment, with removal of the mean (P.862, clause 10.1.2).
 
     Arguments

@@ -37,7 +37,14 @@ class FrameRuns:
     window: np.ndarray
 
 
-def _histograms(reference, degraded, start_reference, start_degraded, offsets, window):
+def _histograms(
+    reference: torch.Tensor,
+    degraded: torch.Tensor,
+    start_reference: torch.Tensor,
+    start_degraded: torch.Tensor,
+    offsets: torch.Tensor,
+    window: torch.Tensor,
+) -> torch.Tensor:
     """Sums of the marked bins over consecutive frames."""
     frames_r = reference.index_select(0, start_reference).mul_(window)
     frames_d = degraded.index_select(0, start_degraded).mul_(window)
@@ -51,7 +58,13 @@ def _histograms(reference, degraded, start_reference, start_degraded, offsets, w
     )
 
 
-def delay_histograms(reference, degraded, windows, frames, chunk=256):
+def delay_histograms(
+    reference: torch.Tensor,
+    degraded: torch.Tensor,
+    windows: torch.Tensor,
+    frames: FrameRuns,
+    chunk: int = 256,
+) -> torch.Tensor:
     """Histogram over the delay of the cross-correlation peaks of each run of frames.
 
     Each frame marks the bins above 99 % of its highest, each with weight (0.99 peak)^(1/8).
@@ -116,14 +129,14 @@ def delay_histograms(reference, degraded, windows, frames, chunk=256):
     return histograms
 
 
-def _box(values):
+def _box(values: torch.Tensor) -> torch.Tensor:
     """Sums of 16 neighbours."""
     for step in (1, 2, 4, 8):
         values = values[:, :-step] + values[:, step:]
     return values
 
 
-def read_delay(histograms):
+def read_delay(histograms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Delay and confidence from histograms, smoothed by a triangle of 31 bins.
 
     Arguments

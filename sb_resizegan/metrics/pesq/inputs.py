@@ -47,7 +47,7 @@ class Pairs:
     status: np.ndarray
 
 
-def _waveform(signal, name):
+def _waveform(signal: torch.Tensor, name: str) -> torch.Tensor:
     if not isinstance(signal, torch.Tensor) or signal.is_complex() or signal.dtype == torch.bool:
         kind = signal.dtype if isinstance(signal, torch.Tensor) else type(signal).__name__
         raise TypeError(f"{name}: expected a tensor of real samples, but got {kind}")
@@ -58,7 +58,7 @@ def _waveform(signal, name):
     return torch.nn.functional.pad(signal, (0, max(0, SHORTEST - signal.shape[1])))
 
 
-def _relative(lengths, name, signal):
+def _relative(lengths: torch.Tensor | None, name: str, signal: torch.Tensor) -> torch.Tensor:
     if lengths is None:
         return torch.ones(signal.shape[0], dtype=torch.float64, device=signal.device)
     if not isinstance(lengths, torch.Tensor) or not lengths.is_floating_point():
@@ -71,7 +71,13 @@ def _relative(lengths, name, signal):
     return lengths.detach().to(signal.device, torch.float64)
 
 
-def prepare(reference, degraded, sample_rate=SAMPLE_RATE, lengths=None, degraded_lengths=None):
+def prepare(
+    reference: torch.Tensor,
+    degraded: torch.Tensor,
+    sample_rate: int = SAMPLE_RATE,
+    lengths: torch.Tensor | None = None,
+    degraded_lengths: torch.Tensor | None = None,
+) -> Pairs:
     """Checks the input and brings it into the form that the stages work on.
 
     Arguments

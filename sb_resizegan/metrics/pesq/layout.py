@@ -1,7 +1,9 @@
 """Where a signal lies in its buffer, and the one way from the device to the host."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ HOP = 256
 SHORTEST = 4000  # samples that PESQ accepts, a quarter of a second
 
 
-def to_host(*tensors):
+def to_host(*tensors: torch.Tensor) -> list[np.ndarray]:
     """Copies tensors to the host in one transfer, the only kind of synchronisation in this package.
 
     Arguments
@@ -40,7 +42,7 @@ def to_host(*tensors):
     return [part.reshape(t.shape) for part, t in zip(np.split(flat, ends), tensors, strict=True)]
 
 
-def to_device(array, device):
+def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
     """Copies integers from the host.
 
     Arguments
@@ -65,7 +67,10 @@ def to_device(array, device):
     ).to(device)
 
 
-def quotient(a, b):
+Integers = TypeVar("Integers", int, np.ndarray)
+
+
+def quotient(a: Integers, b: int) -> Integers:
     """Integer quotient truncated towards zero, as C divides.
 
     Arguments
@@ -83,11 +88,13 @@ def quotient(a, b):
     >>> quotient(-63, 64), quotient(-65, 64), quotient(130, 64)
     (0, -1, 2)
     """
-    return np.sign(a) * (abs(a) // b) if isinstance(a, np.ndarray) else (a // b if a >= 0 else -(-a // b))
+    if isinstance(a, np.ndarray):
+        return np.sign(a) * (np.abs(a) // b)
+    return a // b if a >= 0 else -(-a // b)
 
 
 @contextlib.contextmanager
-def full_precision(device):
+def full_precision(device: torch.device) -> Iterator[None]:
     """Turns off what would lower the precision of matrix products: TF32, bfloat16 and autocast.
 
     Arguments
@@ -109,7 +116,7 @@ def full_precision(device):
         torch.set_float32_matmul_precision(before)
 
 
-def row_chunks(signal):
+def row_chunks(signal: torch.Tensor) -> list[slice]:
     """Slices of the rows of a batch that fit into the cache together; on a GPU, one slice of all.
 
     Arguments
@@ -131,7 +138,7 @@ def row_chunks(signal):
     return [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
 
 
-def frame_rows(signal, size):
+def frame_rows(signal: torch.Tensor, size: int) -> torch.Tensor:
     """All windows of a batch of signals, one for each sample, as a view without copies.
 
     Row ``b * time + t`` holds ``signal[b, t : t + size]``; callers must not ask for windows beyond a
@@ -179,31 +186,31 @@ class Geometry:
     degraded: np.ndarray
 
     @property
-    def longest(self):
+    def longest(self) -> np.ndarray:
         """Samples of the longer signal of each pair."""
         return np.maximum(self.reference, self.degraded)
 
     @property
-    def padded_reference(self):
+    def padded_reference(self) -> np.ndarray:
         """Samples of each reference with its two guards."""
         return self.reference + 2 * GUARD
 
     @property
-    def padded_degraded(self):
+    def padded_degraded(self) -> np.ndarray:
         """Samples of each degraded signal with its two guards."""
         return self.degraded + 2 * GUARD
 
     @property
-    def slots_reference(self):
+    def slots_reference(self) -> np.ndarray:
         """Whole slots of each padded reference."""
         return self.padded_reference // SLOT
 
     @property
-    def slots_degraded(self):
+    def slots_degraded(self) -> np.ndarray:
         """Whole slots of each padded degraded signal."""
         return self.padded_degraded // SLOT
 
     @property
-    def frames(self):
+    def frames(self) -> np.ndarray:
         """Most frames that the perceptual model of each pair can have."""
         return (self.longest + TAIL) // HOP

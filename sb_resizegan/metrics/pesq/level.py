@@ -13,7 +13,7 @@ TARGET_POWER = 1e7
 
 
 @functools.lru_cache(maxsize=32)
-def band_pass_gain(size, device, dtype):
+def band_pass_gain(size: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """Gain of the level filter at the bins of an FFT, up to the last one where it is not negligible.
 
     Arguments
@@ -40,7 +40,7 @@ def band_pass_gain(size, device, dtype):
         return torch.tensor(10 ** (np.interp(frequency, hertz, decibel) / 20), dtype=dtype, device=device)
 
 
-def band_power(signal, samples, divisor):
+def band_power(signal: torch.Tensor, samples: np.ndarray, divisor: np.ndarray) -> torch.Tensor:
     """Mean power of each signal behind the level filter, 350 to 3250 Hz.
 
     The filter is circular over the power of two that holds the signal and 320 ms of silence, so signals are
@@ -81,7 +81,7 @@ def band_power(signal, samples, divisor):
     return powers / torch.as_tensor(divisor, device=signal.device, dtype=signal.dtype)
 
 
-def level_align(signal, samples, longest):
+def level_align(signal: torch.Tensor, samples: np.ndarray, longest: np.ndarray) -> torch.Tensor:
     """Scales each signal to a power of 1e7 between 350 and 3250 Hz.
 
     Arguments

@@ -12,7 +12,14 @@ SCALES = ("raw", "mos")
 REDUCTIONS = ("mean", "none")
 
 
-def pesq_loss(reference, degraded, lengths=None, align=True, scale="raw", reduction="mean"):
+def pesq_loss(
+    reference: torch.Tensor,
+    degraded: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+    align: bool = True,
+    scale: str = "raw",
+    reduction: str = "mean",
+) -> torch.Tensor:
     """Distance from the best PESQ score, differentiable in the degraded signal.
 
     All of P.862 and P.862.2 as in `pesq`. Gradients go through level alignment, filters, perceptual model and

@@ -1,5 +1,6 @@
 """Wide-band PESQ of a batch, stage by stage (ITU-T P.862 with P.862.2, without Corrigendum 2)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from sb_resizegan.metrics.pesq.bad_intervals import (
 )
 from sb_resizegan.metrics.pesq.disturbance import dropped_frames, frame_disturbance
 from sb_resizegan.metrics.pesq.filters import wideband_filter
-from sb_resizegan.metrics.pesq.inputs import PesqStatus
+from sb_resizegan.metrics.pesq.inputs import Pairs, PesqStatus
 from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, HOP, SLOT, TAIL, row_chunks, to_device
 from sb_resizegan.metrics.pesq.level import level_align
 from sb_resizegan.metrics.pesq.perceptual import (
@@ -30,6 +31,7 @@ from sb_resizegan.metrics.pesq.perceptual import (
     plain_frames,
     smoothed_gain,
 )
+from sb_resizegan.metrics.pesq.sections import Utterance
 
 
 @dataclass
@@ -72,7 +74,13 @@ class PesqDetails:
     bad_intervals: BadIntervals
 
 
-def first_pass(frames_reference, frames_degraded, inside, last, longest):
+def first_pass(
+    frames_reference: torch.Tensor,
+    frames_degraded: torch.Tensor,
+    inside: torch.Tensor,
+    last: torch.Tensor,
+    longest: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """The perceptual model over all frames (P.862, clauses 10.2.2 to 10.2.10).
 
     It has no decision on the host and can be compiled with ``torch.compile``.
@@ -113,7 +121,7 @@ def first_pass(frames_reference, frames_degraded, inside, last, longest):
     return (*frame_disturbance(reference, degraded), reference, audible)
 
 
-def _slot_delays(utterances, slots):
+def _slot_delays(utterances: list[list[Utterance]], slots: int) -> np.ndarray:
     """Delay of each slot: that of the last utterance in the list that begins at or before it."""
     table = np.zeros((len(utterances), slots), dtype=np.int64)
     for row, found in zip(table, utterances, strict=True):
@@ -122,7 +130,7 @@ def _slot_delays(utterances, slots):
     return table
 
 
-def _condition(signals, samples, longest):
+def _condition(signals: torch.Tensor, samples: np.ndarray, longest: np.ndarray) -> torch.Tensor:
     """Level alignment and wide-band filter, some signals at a time; the results in buffers."""
     buffers = []
     for rows in row_chunks(signals):
@@ -133,7 +141,11 @@ def _condition(signals, samples, longest):
     return torch.cat(buffers)
 
 
-def evaluate(pairs, time_alignment=True, perceptual=first_pass):
+def evaluate(
+    pairs: Pairs,
+    time_alignment: bool = True,
+    perceptual: Callable[..., tuple[torch.Tensor, ...]] = first_pass,
+) -> PesqDetails:
     """All stages, from prepared pairs to the details.
 
     Arguments
@@ -200,8 +212,9 @@ def evaluate(pairs, time_alignment=True, perceptual=first_pass):
         symmetric, asymmetric = second_pass(symmetric, asymmetric, powers, audible, retimed, intervals)
 
     symmetric, asymmetric = weigh_by_level(symmetric, audible), weigh_by_level(asymmetric, audible)
-    totals = [aggregate(values, region, longest) for values in (symmetric, asymmetric)]
-    raw = raw_score(*totals)
+    total_symmetric = aggregate(symmetric, region, longest)
+    total_asymmetric = aggregate(asymmetric, region, longest)
+    raw = raw_score(total_symmetric, total_asymmetric)
     return PesqDetails(
         mos_lqo(raw),
         raw,
@@ -212,6 +225,7 @@ def evaluate(pairs, time_alignment=True, perceptual=first_pass):
         first_asymmetric,
         symmetric,
         asymmetric,
-        *totals,
+        total_symmetric,
+        total_asymmetric,
         intervals,
     )

@@ -28,7 +28,7 @@ class Region:
 
 
 @torch.no_grad()
-def active_region(reference, longest):
+def active_region(reference: torch.Tensor, longest: torch.Tensor) -> Region:
     """Frames from the first to the last sound of the reference (P.862, clause 10.2.1).
 
     Arguments
@@ -64,7 +64,7 @@ def active_region(reference, longest):
     return Region(first, last - 1)
 
 
-def _loud_blocks(signal, count):
+def _loud_blocks(signal: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Whether a loud window of five samples starts, and whether one ends, in each block of 256 samples."""
     size = count * HOP + 5
     single = torch.nn.functional.pad(signal.abs(), (5, size - signal.shape[1]))
@@ -72,10 +72,11 @@ def _loud_blocks(signal, count):
     five = pairs[:, :-3] + pairs[:, 2:-1] + single[:, 4:]
     loud = five.ge_(SPEECH_EDGE)
     starts, ends = loud[:, 5 : 5 + count * HOP], loud[:, : count * HOP]
-    return tuple(side.reshape(len(signal), count, HOP).amax(-1) > 0 for side in (starts, ends))
+    starts, ends = (side.reshape(len(signal), count, HOP).amax(-1) > 0 for side in (starts, ends))
+    return starts, ends
 
 
-def band_powers(frames):
+def band_powers(frames: torch.Tensor) -> torch.Tensor:
     """Powers in the Bark bands (P.862, clauses 10.2.2 and 10.2.3).
 
     Arguments
@@ -100,7 +101,7 @@ def band_powers(frames):
     return power.flatten(-2) @ constants.bands
 
 
-def plain_frames(buffer, count):
+def plain_frames(buffer: torch.Tensor, count: int) -> torch.Tensor:
     """Frames of 512 samples, every 256, without delay.
 
     Arguments
@@ -123,7 +124,9 @@ def plain_frames(buffer, count):
     return buffer[:, GUARD : GUARD + HOP * (count - 1) + FRAME].unfold(1, FRAME, HOP)
 
 
-def delayed_frames(buffer, delay, limit):
+def delayed_frames(
+    buffer: torch.Tensor, delay: torch.Tensor, limit: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames of the degraded signal that belong to those of the reference.
 
     Arguments
@@ -161,7 +164,7 @@ def delayed_frames(buffer, delay, limit):
     return frames.view(batch, count, FRAME), inside
 
 
-def audible_power(powers, factor):
+def audible_power(powers: torch.Tensor, factor: float) -> torch.Tensor:
     """Sum of the bands above a multiple of the hearing threshold.
 
     Arguments
@@ -185,7 +188,9 @@ def audible_power(powers, factor):
     return torch.where(powers > threshold, powers, 0.0).sum(-1)
 
 
-def compensate_filtering(reference, degraded, present, longest):
+def compensate_filtering(
+    reference: torch.Tensor, degraded: torch.Tensor, present: torch.Tensor, longest: torch.Tensor
+) -> torch.Tensor:
     """Partial compensation of a fixed filter, put on the reference (P.862, clause 10.2.4).
 
     Arguments
@@ -220,7 +225,7 @@ def compensate_filtering(reference, degraded, present, longest):
     return reference * ratio[:, None]
 
 
-def smoothed_gain(ratio, history):
+def smoothed_gain(ratio: torch.Tensor, history: torch.Tensor) -> torch.Tensor:
     """Recursively smoothed short-term gain, clipped (P.862, clause 10.2.5).
 
     The recursion y = 0.2 y_before + 0.8 x as its first 20 taps: what is beyond them is 1e-14.
@@ -247,7 +252,7 @@ def smoothed_gain(ratio, history):
     return (torch.cat([before, ratio], 1).unfold(1, len(taps), 1) @ taps).clamp(3e-4, 5.0)
 
 
-def gain_ratio(audible_reference, degraded):
+def gain_ratio(audible_reference: torch.Tensor, degraded: torch.Tensor) -> torch.Tensor:
     """Audible power of the reference over that of the degraded signal, kept away from silence.
 
     Arguments
@@ -270,7 +275,7 @@ def gain_ratio(audible_reference, degraded):
     return (audible_reference + 5000.0) / (audible_power(degraded, 1.0) + 5000.0)
 
 
-def loudness(powers):
+def loudness(powers: torch.Tensor) -> torch.Tensor:
     """Loudness density by Zwicker's law (P.862, clause 10.2.6).
 
     Arguments

@@ -6,6 +6,7 @@ convolution by FFT, this leaves no noise in digital silence, where ringing alone
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,9 @@ class BlockFilter:
 
 
 @functools.lru_cache(maxsize=16)
-def block_filter(sections, device, dtype):
+def block_filter(
+    sections: Sequence[Sequence[float]], device: torch.device, dtype: torch.dtype
+) -> BlockFilter:
     """Matrices of a cascade of second-order sections.
 
     Arguments
@@ -75,7 +78,7 @@ def block_filter(sections, device, dtype):
     return BlockFilter(response, readout, drive, tuple(decays))
 
 
-def recursive_filter(signal, sections):
+def recursive_filter(signal: torch.Tensor, sections: Sequence[Sequence[float]]) -> torch.Tensor:
     """Runs a cascade of second-order sections over signals, from zero state.
 
     Arguments

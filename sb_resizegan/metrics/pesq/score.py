@@ -4,11 +4,17 @@ import torch
 
 from sb_resizegan.metrics.pesq.inputs import PesqStatus, prepare
 from sb_resizegan.metrics.pesq.layout import full_precision, to_device
-from sb_resizegan.metrics.pesq.measure import evaluate
+from sb_resizegan.metrics.pesq.measure import PesqDetails, evaluate
 
 
 @torch.no_grad()
-def pesq_details(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=None):
+def pesq_details(
+    reference: torch.Tensor,
+    degraded: torch.Tensor,
+    sample_rate: int = 16000,
+    lengths: torch.Tensor | None = None,
+    degraded_lengths: torch.Tensor | None = None,
+) -> PesqDetails:
     """Wide-band PESQ with all intermediate values: delays, utterances, disturbances, bad intervals.
 
     Arguments
@@ -36,7 +42,13 @@ def pesq_details(reference, degraded, sample_rate=16000, lengths=None, degraded_
     return details
 
 
-def pesq_raw(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=None):
+def pesq_raw(
+    reference: torch.Tensor,
+    degraded: torch.Tensor,
+    sample_rate: int = 16000,
+    lengths: None = None,
+    degraded_lengths: None = None,
+) -> torch.Tensor:
     """Raw wide-band PESQ score, before the mapping to MOS-LQO.
 
     Arguments
@@ -58,7 +70,13 @@ def pesq_raw(reference, degraded, sample_rate=16000, lengths=None, degraded_leng
     return pesq_details(reference, degraded, sample_rate, lengths, degraded_lengths).raw
 
 
-def pesq(reference, degraded, sample_rate=16000, lengths=None, degraded_lengths=None):
+def pesq(
+    reference: torch.Tensor,
+    degraded: torch.Tensor,
+    sample_rate: int = 16000,
+    lengths: torch.Tensor | None = None,
+    degraded_lengths: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Wide-band PESQ (ITU-T P.862.2 MOS-LQO, without Corrigendum 2 of P.862) of a batch.
 
     Agrees with the ``pesq`` package 0.0.4 in mode ``wb``; see ``docs/pesq.md`` for how closely. Runs on the

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, quotient
+from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, Geometry, quotient
 from sb_resizegan.metrics.pesq.voice_activity import runs
 
 SHORTEST_UTTERANCE = 50
@@ -34,7 +34,9 @@ class Utterance:
     confidence: float
 
 
-def find_sections(activity, geometry, delay):
+def find_sections(
+    activity: np.ndarray, geometry: Geometry, delay: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sections of speech that are long enough and lie inside the degraded signal.
 
     Arguments
@@ -73,7 +75,9 @@ def find_sections(activity, geometry, delay):
     return item[few], start[few], end[few]
 
 
-def utterance_ranges(start, end, delay, slots, padded):
+def utterance_ranges(
+    start: np.ndarray, end: np.ndarray, delay: np.ndarray, slots: int, padded: int
+) -> tuple[list[int], list[int]]:
     """Extends the sections of one pair until they cover it, and settles where they meet.
 
     Arguments
@@ -113,7 +117,7 @@ def utterance_ranges(start, end, delay, slots, padded):
     return begins, stops
 
 
-def not_before(start, delay, early):
+def not_before(start: int, delay: int, early: bool) -> int:
     """The start of a range, moved if it would begin before the degraded signal.
 
     Arguments
@@ -137,7 +141,7 @@ def not_before(start, delay, early):
     return GUARD_SLOTS + quotient(SLOT - 1 - delay, SLOT) if early else start
 
 
-def not_after(end, delay, padded):
+def not_after(end: int, delay: int, padded: int) -> int:
     """The end of a range, moved if it would lie behind the degraded signal.
 
     Arguments

@@ -14,7 +14,7 @@ import torch
 
 from sb_resizegan.metrics.pesq.envelope import OVERWRITTEN_FROM, WINDOW, EnvelopeRanges, envelope_lags
 from sb_resizegan.metrics.pesq.fine_delay import HOP, FrameRuns, delay_histograms, read_delay
-from sb_resizegan.metrics.pesq.layout import GUARD_SLOTS, SLOT, quotient, to_device, to_host
+from sb_resizegan.metrics.pesq.layout import GUARD_SLOTS, SLOT, Geometry, quotient, to_device, to_host
 from sb_resizegan.metrics.pesq.sections import MOST_UTTERANCES, Utterance, not_after, not_before
 
 SHORTEST_SPLIT = 200  # slots
@@ -40,7 +40,7 @@ class Breakpoints:
     place: np.ndarray
 
     @classmethod
-    def of(cls, start, end):
+    def of(cls, start: np.ndarray, end: np.ndarray) -> "Breakpoints":
         """Places for stretches of speech, in slots; none in those under 0.8 s."""
         length = end - start
         step = 4 * np.floor((0.801 * length + 159) / 160).astype(np.int64)
@@ -65,13 +65,13 @@ class SpeechBounds:
     (array([1]), array([3]))
     """
 
-    def __init__(self, activity):
+    def __init__(self, activity: np.ndarray) -> None:
         slots = activity.shape[1]
         index = np.arange(slots)
         self.next = np.minimum.accumulate(np.where(activity > 0, index, slots)[:, ::-1], axis=1)[:, ::-1]
         self.last = np.maximum.accumulate(np.where(activity > 0, index, -1), axis=1)
 
-    def inside(self, item, start, end):
+    def inside(self, item: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The stretch from the first to the last speech of ranges of slots."""
         top = self.next.shape[1] - 1
         first = np.minimum(self.next[item, np.clip(start, 0, top)], end)
@@ -79,7 +79,9 @@ class SpeechBounds:
         return first, last + 1
 
 
-def _grouped_runs(node, lag, count, ascending):
+def _grouped_runs(
+    node: np.ndarray, lag: np.ndarray, count: np.ndarray, ascending: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Orders the breakpoints so that each one's frames go on from those of the breakpoint before it.
 
     Breakpoints of one utterance with the same envelope delay look at the same frames, only more or fewer of
@@ -96,7 +98,7 @@ def _grouped_runs(node, lag, count, ascending):
     return order, count[order] - before, before, rank
 
 
-def _accumulate(histograms, rank, device):
+def _accumulate(histograms: torch.Tensor, rank: np.ndarray, device: torch.device) -> torch.Tensor:
     """Adds to each histogram those of its predecessors in the group."""
     by_rank = np.argsort(rank, kind="stable")
     starts = np.searchsorted(rank[by_rank], np.arange(rank.max() + 2))
@@ -128,15 +130,15 @@ class Splitter:
 
     def __init__(
         self,
-        reference,
-        degraded,
-        envelope_reference,
-        envelope_degraded,
-        activity,
-        geometry,
-        window,
-        chunk=256,
-    ):
+        reference: torch.Tensor,
+        degraded: torch.Tensor,
+        envelope_reference: torch.Tensor,
+        envelope_degraded: torch.Tensor,
+        activity: np.ndarray,
+        geometry: Geometry,
+        window: torch.Tensor,
+        chunk: int = 256,
+    ) -> None:
         self.signals = (reference, degraded)
         self.envelopes = (envelope_reference, envelope_degraded)
         self.bounds = SpeechBounds(activity)
@@ -144,7 +146,7 @@ class Splitter:
         self.window = window
         self.chunk = chunk
 
-    def __call__(self, utterances):
+    def __call__(self, utterances: list[list[Utterance]]) -> list[list[Utterance]]:
         """Splits the utterances of each pair.
 
         Arguments
@@ -164,7 +166,7 @@ class Splitter:
             undecided = self._round(undecided)
         return [_read(tree) for tree in trees]
 
-    def _round(self, nodes):
+    def _round(self, nodes: list[Node]) -> list[Node]:
         """Looks once at each node; returns the halves of those that were split."""
         item, start, end, coarse, confidence = (
             np.array(column)
@@ -205,7 +207,15 @@ class Splitter:
                 new += node.halves
         return new
 
-    def _coarse(self, item, start, place, end, delay, node):
+    def _coarse(
+        self,
+        item: np.ndarray,
+        start: np.ndarray,
+        place: np.ndarray,
+        end: np.ndarray,
+        delay: np.ndarray,
+        node: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, torch.Tensor, np.ndarray]:
         """Envelope delays before and after each place, and the windows they leave for the fine delays."""
         slots = self.geometry.slots_degraded
         sides = [EnvelopeRanges.around(item, *side, delay, slots) for side in ((start, place), (place, end))]
@@ -218,7 +228,9 @@ class Splitter:
         (lags,) = to_host(lags)
         return delay + SLOT * lags[0::2], delay + SLOT * lags[1::2], windows, window[0::2]
 
-    def _windows(self, node, entries, overwriting):
+    def _windows(
+        self, node: np.ndarray, entries: np.ndarray, overwriting: torch.Tensor
+    ) -> tuple[torch.Tensor, np.ndarray]:
         """The plain window, and one for each utterance whose correlations overwrote it."""
         if len(overwriting) == 0:
             return self.window[None], np.zeros(len(node), dtype=np.int64)
@@ -234,7 +246,9 @@ class Splitter:
         row[owners] = 1 + np.arange(len(owners))
         return torch.cat([self.window[None], windows]), row[node]
 
-    def _first_runs(self, item, start, place, delay, padded):
+    def _first_runs(
+        self, item: np.ndarray, start: np.ndarray, place: np.ndarray, delay: np.ndarray, padded: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         """Frames from the start of the range up to each place: first samples and number."""
         begin = SLOT * start
         early = begin + delay < 0
@@ -243,7 +257,9 @@ class Splitter:
         room = np.minimum(padded - begin_degraded, SLOT * place - begin) - WINDOW
         return item, begin, begin_degraded, np.maximum(room // HOP + 1, 0), np.full_like(item, HOP)
 
-    def _second_runs(self, item, end, place, delay, padded):
+    def _second_runs(
+        self, item: np.ndarray, end: np.ndarray, place: np.ndarray, delay: np.ndarray, padded: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         """Frames from the end of the range back to each place: first samples and number."""
         begin = SLOT * end - WINDOW
         begin_degraded = np.minimum(begin + delay, padded - WINDOW)
@@ -251,7 +267,14 @@ class Splitter:
         room = np.minimum(begin_degraded, begin - SLOT * place)
         return item, begin, begin_degraded, np.maximum(room // HOP + 1, 0), np.full_like(item, -HOP)
 
-    def _fine(self, node, coarse, runs, windows, window):
+    def _fine(
+        self,
+        node: np.ndarray,
+        coarse: tuple[np.ndarray, np.ndarray],
+        runs: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]],
+        windows: torch.Tensor,
+        window: np.ndarray,
+    ) -> list[np.ndarray]:
         """Fine delays and confidences before and after each place."""
         device = self.window.device
         columns, orders, ranks = [], [], []
@@ -277,7 +300,13 @@ class Splitter:
         return results
 
 
-def split_range(utterance, place, first, second, padded):
+def split_range(
+    utterance: Utterance,
+    place: int,
+    first: tuple[int, int, float],
+    second: tuple[int, int, float],
+    padded: int,
+) -> tuple[Utterance, Utterance]:
     """The two halves of an utterance.
 
     Arguments
@@ -309,7 +338,7 @@ def split_range(utterance, place, first, second, padded):
     return Utterance(start, place + overlap, *first), Utterance(place - overlap, end, *second)
 
 
-def _read(tree):
+def _read(tree: list[Node]) -> list[Utterance]:
     """The utterances at the leaves, in order; beyond 50, nodes stay whole."""
     found, count, stack = [], len(tree), tree[::-1]
     while stack:

@@ -1,5 +1,8 @@
 """PESQ over the batches of a validation, for Brains."""
 
+from typing import Any, TextIO
+
+import torch
 from speechbrain.utils.metric_stats import MetricStats
 
 from sb_resizegan.metrics.pesq.inputs import PesqStatus
@@ -29,16 +32,18 @@ class PesqStats(MetricStats):
     ('a', 1, {'TOO_SHORT': ['b']})
     """
 
-    def __init__(self, sample_rate=16000):
+    def __init__(self, sample_rate: int = 16000) -> None:
         self.sample_rate = sample_rate
         super().__init__(metric=pesq_details)
 
-    def clear(self):
+    def clear(self) -> None:
         """Forgets all utterances."""
         super().clear()
-        self.statuses = []
+        self.statuses: list[PesqStatus] = []
 
-    def append(self, ids, predict, target, lengths=None):
+    def append(
+        self, ids: list[str], predict: torch.Tensor, target: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> None:
         """Scores a batch.
 
         Arguments
@@ -64,9 +69,9 @@ class PesqStats(MetricStats):
         self.ids += ids
         self.scores += details.mos_lqo.tolist()
         self.statuses += [PesqStatus(int(status)) for status in details.status]
-        self.summary = {}
+        self.summary: dict[str, Any] = {}
 
-    def summarize(self, field=None):
+    def summarize(self, field: str | None = None) -> Any:
         """Mean, lowest and highest score, and what could not be scored.
 
         Arguments
@@ -82,7 +87,7 @@ class PesqStats(MetricStats):
             others; and ``failures``, the ids of those by the name of their `PesqStatus`.
         """
         scored = [i for i, status in enumerate(self.statuses) if status == PesqStatus.OK]
-        failures = {}
+        failures: dict[str, list[str]] = {}
         for name, status in zip(self.ids, self.statuses, strict=True):
             if status != PesqStatus.OK:
                 failures.setdefault(status.name, []).append(name)
@@ -101,7 +106,7 @@ class PesqStats(MetricStats):
         }
         return self.summary if field is None else self.summary[field]
 
-    def write_stats(self, filestream, verbose=False):
+    def write_stats(self, filestream: TextIO, verbose: bool = False) -> None:
         """Writes the summary.
 
         Arguments

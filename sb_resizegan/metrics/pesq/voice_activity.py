@@ -4,6 +4,7 @@ The energies come from the device once, for the whole batch; the runs of speech 
 """
 
 import numpy as np
+import torch
 
 from sb_resizegan.metrics.pesq.layout import GUARD_SLOTS, SLOT
 
@@ -11,7 +12,7 @@ SHORTEST_RUN = 4
 LONGEST_GAP = 50
 
 
-def slot_energies(signal, slots):
+def slot_energies(signal: torch.Tensor, slots: int) -> torch.Tensor:
     """Mean energy of each slot, guards included.
 
     Arguments
@@ -40,7 +41,7 @@ def slot_energies(signal, slots):
     return out
 
 
-def runs(active):
+def runs(active: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Maximal runs of active slots.
 
     Arguments
@@ -64,7 +65,7 @@ def runs(active):
     return row, start, end
 
 
-def _cover(shape, row, start, end):
+def _cover(shape: tuple[int, int], row: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """The slots in any of some ranges."""
     marks = np.zeros((shape[0], shape[1] + 1), dtype=np.int32)
     np.add.at(marks, (row, start), 1)
@@ -72,7 +73,7 @@ def _cover(shape, row, start, end):
     return np.cumsum(marks, axis=1)[:, :-1] > 0
 
 
-def _threshold(energy, present):
+def _threshold(energy: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Energy that separates noise from speech, by twelve rounds over the slots below it."""
     theta = np.where(present, energy, 0.0).sum(1) / present.sum(1)
     peak = energy.max(1)
@@ -87,7 +88,15 @@ def _threshold(energy, present):
     return energy, theta, floor
 
 
-def _extend(value, active, energy, row, start, end, slots):
+def _extend(
+    value: np.ndarray,
+    active: np.ndarray,
+    energy: np.ndarray,
+    row: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    slots: np.ndarray,
+) -> None:
     """Lets each run fade in and out over two slots."""
     last = slots[row] - 3
     inner = (start >= 3) & (start <= last)
@@ -103,7 +112,7 @@ def _extend(value, active, energy, row, start, end, slots):
     active[r, e] = active[r, e + 1] = True
 
 
-def voice_activity(energy, slots):
+def voice_activity(energy: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Activity and logarithmic envelope of each signal.
 
     Arguments
