@@ -120,30 +120,13 @@ class NoisyMixtures:
         self.segment_samples = segment_samples
         self._speed_percent = tuple(round(100 * end) for end in self.changes.speed)
 
-    def batch(self, n, batch_size, seed, rank=0, world_size=1):
-        """Batch number ``n`` of the training stream.
-
-        Arguments
-        ---------
-        n : int
-            Number of the batch, from 0.
-        batch_size : int
-            Mixtures for one process.
-        seed : int
-            At least 0 and below 2 ** 64.
-        rank, world_size : int
-            This process gets rows ``rank * batch_size`` up to ``(rank + 1) * batch_size`` of the joint batch
-            of ``world_size * batch_size``.
+    def batch(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> NoisyBatch:
+        """Batch number ``n`` of the training stream; see `BatchSource` for the arguments.
 
         Returns
         -------
         NoisyBatch
             ``(batch_size, segment_samples)`` each, all of full length, magnitude at most 0.99.
-
-        Raises
-        ------
-        ValueError
-            If an argument is out of range.
         """
         rows = rows_of(rank, world_size, batch_size)
         return self._stack(Draws(seed, n, row, TRAINING) for row in rows)

@@ -115,30 +115,13 @@ class PairedSegments:
         """How many pairs of utterances there are."""
         return len(self._lengths)
 
-    def batch(self, n, batch_size, seed, rank=0, world_size=1):
-        """Batch number ``n`` of the training stream.
-
-        Arguments
-        ---------
-        n : int
-            Number of the batch, from 0.
-        batch_size : int
-            Segments for one process.
-        seed : int
-            At least 0 and below 2 ** 64.
-        rank, world_size : int
-            This process gets rows ``rank * batch_size`` up to ``(rank + 1) * batch_size`` of the joint batch
-            of ``world_size * batch_size``.
+    def batch(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> NoisyBatch:
+        """Batch number ``n`` of the training stream; see `BatchSource` for the arguments.
 
         Returns
         -------
         NoisyBatch
             ``(batch_size, segment_samples)``, float32; lengths relative to ``segment_samples``.
-
-        Raises
-        ------
-        ValueError
-            If an argument is out of range.
         """
         rows = rows_of(rank, world_size, batch_size)
         # A place among all samples tells the utterance, how far it lies into that, the first sample.

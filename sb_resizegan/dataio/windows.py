@@ -127,30 +127,13 @@ class SpeechWindows:
         """How many different windows there are: one for every possible first sample."""
         return int(self._numbers_end[-1])
 
-    def batch(self, n, batch_size, seed, rank=0, world_size=1):
-        """Batch number ``n`` of the training stream.
-
-        Arguments
-        ---------
-        n : int
-            Number of the batch, from 0.
-        batch_size : int
-            Windows for one process.
-        seed : int
-            At least 0 and below 2 ** 64.
-        rank, world_size : int
-            This process gets rows ``rank * batch_size`` up to ``(rank + 1) * batch_size`` of the joint batch
-            of ``world_size * batch_size``.
+    def batch(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> torch.Tensor:
+        """Batch number ``n`` of the training stream; see `BatchSource` for the arguments.
 
         Returns
         -------
         torch.Tensor
             ``(batch_size, window_samples)``, float32, magnitude at most 0.95.
-
-        Raises
-        ------
-        ValueError
-            If an argument is out of range.
         """
         rows = rows_of(rank, world_size, batch_size)
         numbers = self._draw(n, batch_size * world_size, seed, TRAINING)

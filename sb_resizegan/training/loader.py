@@ -6,6 +6,8 @@ import torch
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from sb_resizegan.dataio.batch_source import BatchSource
+
 __all__ = ["WindowStream"]
 
 
@@ -27,9 +29,8 @@ class WindowStream(DataLoader):
 
     Arguments
     ---------
-    windows : SpeechWindows, NoisyMixtures, …
-        The source: anything with ``batch(n, batch_size, seed, rank, world_size)`` whose result depends on
-        nothing else and is a tensor or a named tuple of tensors.
+    windows : BatchSource
+        The source: `SpeechWindows`, `PairedSegments`, `NoisyMixtures`, …
     batch_size : int
         Windows (mixtures, …) per batch for this process.
     batches_per_epoch : int
@@ -70,7 +71,7 @@ class WindowStream(DataLoader):
 
     def __init__(
         self,
-        windows,
+        windows: BatchSource,
         batch_size,
         batches_per_epoch,
         seed,
@@ -163,7 +164,7 @@ class WindowStream(DataLoader):
 class _Batches(Dataset):
     """Batch ``n`` as item ``n``."""
 
-    def __init__(self, windows, batch_size, seed, rank, world_size):
+    def __init__(self, windows: BatchSource, batch_size: int, seed: int, rank: int, world_size: int) -> None:
         self.windows = windows
         self.batch_size = batch_size
         self.seed = seed
