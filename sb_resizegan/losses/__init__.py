@@ -1,4 +1,4 @@
-"""What networks are trained for: adversarial losses, and the objective of enhancement."""
+"""Objectives of training: adversarial losses, and the objective of enhancement."""
 
 from sb_resizegan.losses.adversarial import (
     Hinge,

@@ -1,6 +1,6 @@
 """Adversarial losses: one class each, chosen in the yaml by name.
 
-Each has the same three methods, so that a Brain needs to know none of them:
+All have the same three methods, so a Brain need not know which one it has:
 
 * ``critic_loss(critic, real, fake, epsilon)`` gives the loss that the critic minimises and its figures,
 * ``generator_loss(critic, fake)`` gives the loss that the generator minimises,
@@ -27,7 +27,7 @@ SIDES = ("two-sided", "one-sided")
 
 
 def _precise(x: torch.Tensor) -> torch.Tensor:
-    """At least float32, so that means and norms are not taken in half precision."""
+    """At least float32, so that means and norms are not computed in half precision."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 

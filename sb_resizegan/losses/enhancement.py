@@ -1,4 +1,4 @@
-"""What a generator of enhanced speech is trained for besides its critic.
+"""The objective of a generator of enhanced speech, apart from its critic.
 
 Source
 ------
@@ -29,8 +29,8 @@ class EnhancementObjective:
     - ``pesq``: 4.5 less the raw wide-band PESQ score, divided by 4.5; see
       :func:`~sb_resizegan.metrics.pesq.pesq_loss`.
 
-    Enhanced and clean speech are divided by the clean speech's RMS first, so the level of a recording has no
-    weight. Padding counts nowhere. A term of weight 0 is not computed.
+    Enhanced and clean speech are divided by the clean speech's RMS first, so the level of a recording
+    does not matter. Padding is ignored. A term of weight 0 is not computed.
 
     Arguments
     ---------

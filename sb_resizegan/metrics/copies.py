@@ -10,7 +10,7 @@ __all__ = ["NearestNeighbours", "nearest_neighbours"]
 
 
 class NearestNeighbours(NamedTuple):
-    """How similar windows are to their nearest training windows, beside held-out real windows."""
+    """How similar windows are to their nearest training windows, compared with held-out real windows."""
 
     similarity: torch.Tensor
     """Of each generated window, ``(batch,)``, 0 to 1."""
@@ -51,8 +51,8 @@ def nearest_neighbours(
     The similarity of two windows is the largest absolute value of their normalised cross-correlation over
     all shifts up to ``max_shift``: 1 for a copy, also one that is shifted, scaled or inverted, and ``sqrt(1
     - e)`` if a share ``e`` of the window's energy is something else. It is computed for the
-    ``num_candidates`` training windows whose compressed magnitude spectra are nearest. How near unseen real
-    speech comes to the training data is the standard to compare with: a windowful of a vowel always
+    ``num_candidates`` training windows whose compressed magnitude spectra are nearest. The standard of
+    comparison is how near unseen real speech comes to the training data: a window within a vowel always
     resembles some other.
 
     Arguments
@@ -63,7 +63,7 @@ def nearest_neighbours(
         Training data, ``(batch'', time'')`` with ``time''`` at least ``time``. Longer stretches are
         searched at all offsets.
     held_out : torch.Tensor
-        Real windows that were not trained on, best of other files, ``(batch', time)``.
+        Real windows that were not trained on, preferably of other files, ``(batch', time)``.
     max_shift : int
         Largest shift in samples, an eighth of the window by default.
     num_candidates : int

@@ -1,4 +1,4 @@
-"""Measures of how a set of generated windows is distributed beside real speech."""
+"""How the distribution of generated windows compares with that of real speech."""
 
 from typing import NamedTuple
 
@@ -60,8 +60,8 @@ def log_mel_statistics(
     Arguments
     ---------
     waveforms : torch.Tensor
-        ``(batch, time)``, full scale 1, at least two. Some ten times as many as there are features give
-        steady statistics.
+        ``(batch, time)``, full scale 1, at least two. About ten times as many as there are features
+        give stable statistics.
     sample_rate : int
         Sampling rate in Hz.
     n_mels : int
@@ -91,8 +91,8 @@ def frechet_distance(a: GaussianStatistics, b: GaussianStatistics) -> float:
     Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate
     Analysis 12, 1982, equation 4: ``|m_a - m_b|² + tr(C_a + C_b - 2 (C_a C_b)^(1/2))``. The trace of the
     root is computed as the sum of the singular values of ``C_a^(1/2) C_b^(1/2)``, with symmetric roots:
-    nothing becomes complex, and covariances of lower rank, of features that don't vary for instance, need
-    no regularisation.
+    all values stay real, and covariances of lower rank (of features that don't vary, for instance) need no
+    regularisation.
 
     Arguments
     ---------
@@ -136,8 +136,8 @@ def frechet_log_mel(
     """Fréchet log-mel distance: :func:`frechet_distance` of :func:`log_mel_statistics`.
 
     It is the construction of the Fréchet inception distance (Heusel et al., NeurIPS 2017) on plain log-mel
-    features, so its values compare with no published FID or FAD. It grows with the level of what lies outside
-    speech's band as well as with missing variety. With few windows it is biased upwards:
+    features, so its values cannot be compared with published FIDs or FADs. It grows with the level of what
+    lies outside speech's band as well as with missing variety. With few windows it is biased upwards:
     :func:`frechet_with_noise_floor` gives it together with its size for real data.
 
     Arguments

@@ -1,7 +1,7 @@
 """What a critic's gradient with respect to a waveform looks like: the signal that trains a generator.
 
 A gradient passes backwards through a strided convolution as a signal passes forwards through a transposed
-one: it is upsampled without interpolation. So it may bear the same imprint of the stride (Odena et al.,
+one: it is upsampled without interpolation. So it may show the same imprint of the stride (Odena et al.,
 "Deconvolution and checkerboard artifacts", Distill, 2016, "Artifacts in Gradients"), in three forms, each
 with its measure: tones at the multiples of a stage's rate (``prominence``), sample positions with more energy
 than others (``unevenness``), and images of its low frequencies above them (``out_of_band``).
@@ -28,7 +28,7 @@ def gradient_waveforms(
     ---------
     score : callable
         From windows ``(batch, time)`` to scores ``(batch,)``, each a function of its own window alone; a
-        critic, or one bound to what it takes besides.
+        critic, or one bound to its other arguments.
     windows : torch.Tensor
         ``(batch, time)``.
     batch_size : int
@@ -71,7 +71,7 @@ def position_unevenness(waveforms: torch.Tensor, period: int) -> float:
     Arguments
     ---------
     waveforms : torch.Tensor
-        ``(batch, time)``. What is left over of the last period isn't looked at. White noise of a million
+        ``(batch, time)``. An incomplete last period is ignored. White noise of a million
         samples gives 0.1 dB at a period of 16.
     period : int
         In samples; at least 2 and at most ``time``.
@@ -106,10 +106,10 @@ def measure_gradients(
 ) -> dict[str, float]:
     """Measures the imprint of a critic's strides on its gradients.
 
-    The gradients must be many different ones. Those of a critic whose gradient hardly depends on the window,
-    as that of an untrained one, are one realisation of noise however many windows there are, and such a
-    realisation of 2048 samples has 9 dB at the worst of its 32 tones and 0.6 dB of unevenness at a period of
-    4. Take some hundred critics then, with a few windows for each.
+    The gradients must differ from one another. If the gradient hardly depends on the window, as with an
+    untrained critic, they are all one realisation of noise, however many windows there are; one realisation
+    of 2048 samples has 9 dB at the worst of its 32 tones and 0.6 dB of unevenness at a period of 4. In that
+    case take about a hundred critics, with a few windows for each.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""Is it generative? How much the output of an enhancer varies over its latents."""
+"""Whether an enhancer is generative: how much its output varies with the latents."""
 
 import contextlib
 import math
@@ -41,7 +41,7 @@ def latent_variation(
     num_samples : int
         Latents for each utterance, at least 2.
     seed : int
-        Of the latents. The state of torch's generators is left as it was.
+        Seed of the latents. The state of torch's generators is restored.
     clean : sequence of torch.Tensor or numpy.ndarray, optional
         References of the same lengths, for the spread of PESQ.
     sample_rate : int
@@ -115,7 +115,7 @@ def latent_variation(
 
 
 def describe_variation(figures: dict[str, float]) -> str:
-    """The figures of :func:`latent_variation` in a sentence.
+    """The figures of :func:`latent_variation` in one sentence.
 
     Arguments
     ---------
@@ -164,7 +164,7 @@ def _mean(values: list[float]) -> tuple[float, int]:
 
 @contextlib.contextmanager
 def _seeded(seed: int, device: str | torch.device) -> Iterator[None]:
-    """Torch's generators seeded within, as they were without."""
+    """Seeds torch's generators, and restores their state afterwards."""
     device = torch.device(device)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

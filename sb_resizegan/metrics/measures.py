@@ -65,7 +65,7 @@ def reference_column(column: str) -> str:
     Returns
     -------
     str
-        Such a column's name; whether a table has it is another question.
+        The name; a table need not have that column.
 
     Example
     -------
@@ -86,7 +86,7 @@ def noisy_column(column: str) -> str:
     Returns
     -------
     str
-        Such a column's name; whether a table has it is another question.
+        The name; a table need not have that column.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Averaged spectra and log-mel features: what the measures have in common.
+"""Averaged spectra and log-mel features, on which the measures are built.
 
 All spectra are computed in float64 with a four-term Blackman-Harris window, whose side lobes lie 92 dB
 below its main lobe: the strong low frequencies of speech must not hide what lies 60 dB and more below them.
@@ -30,7 +30,7 @@ def check_waveforms(waveforms: torch.Tensor, name: str = "waveforms", min_sample
     Arguments
     ---------
     waveforms : torch.Tensor
-        What should be waveforms, ``(batch, time)``.
+        The argument, ``(batch, time)``.
     name : str
         Name of the argument, for the message.
     min_samples : int
@@ -39,7 +39,7 @@ def check_waveforms(waveforms: torch.Tensor, name: str = "waveforms", min_sample
     Returns
     -------
     torch.Tensor
-        The argument, detached.
+        The same, detached.
     """
     if not isinstance(waveforms, torch.Tensor) or waveforms.dim() != 2:
         shape = tuple(waveforms.shape) if hasattr(waveforms, "shape") else type(waveforms).__name__
@@ -111,8 +111,8 @@ def power_spectra(waveforms: torch.Tensor, n_fft: int = 2048, hop_length: int | 
     Arguments
     ---------
     waveforms : torch.Tensor
-        ``(batch, time)``. Frames lie wholly inside a waveform; samples after the last whole frame are not
-        seen.
+        ``(batch, time)``. Frames lie wholly inside a waveform; samples after the last whole frame are
+        ignored.
     n_fft : int
         Length of a frame in samples, at most ``time``.
     hop_length : int
@@ -180,7 +180,7 @@ def log_mel(
     hop_length: int = 128,
     floor_db: float = -80.0,
 ) -> torch.Tensor:
-    """Log-mel spectrogram without padding: no frame reaches over an end of the waveform.
+    """Log-mel spectrogram without padding: no frame extends beyond an end of the waveform.
 
     Arguments
     ---------

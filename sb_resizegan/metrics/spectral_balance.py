@@ -19,7 +19,7 @@ def out_of_band_energy(
     n_fft: int = 2048,
     reduce: bool = True,
 ) -> float | torch.Tensor:
-    """Energy above a cut-off over all energy.
+    """Ratio of the energy above a cut-off to all energy.
 
     The energies are sums over the averaged power spectrum. Its tapered window keeps the cut at a waveform's
     ends from spreading energy over all frequencies; it also gives little weight to the ends themselves.
@@ -90,8 +90,8 @@ def spectral_distance(
     sample_rate : int
         Sampling rate in Hz.
     band_hz : tuple of float
-        Lowest and highest frequency in Hz that count. ``None`` takes all from 50 Hz on (below lies no
-        speech).
+        Lowest and highest frequency in Hz that count. ``None`` takes all from 50 Hz on (there is no
+        speech below).
     n_fft : int
         Length of the spectra; at 16 kHz, 512 gives bins of 31 Hz.
     floor_db : float

@@ -1,10 +1,10 @@
-"""Tones that the stages of an upsampling leave: pure functions of waveforms ``(batch, time)``.
+"""Tones that the stages of an upsampling network leave in waveforms ``(batch, time)``.
 
-A stage that upsamples by ``s`` treats its ``s`` output phases by different weights (Odena et al.,
+A stage that upsamples by ``s`` computes its ``s`` output phases with different weights (Odena et al.,
 "Deconvolution and checkerboard artifacts", Distill, 2016). Whatever is constant in its input, biases and
 the mean of rectified activations above all, comes out with the period of its input sample: tones at the
 multiples of the stage's input rate (Pons et al., "Upsampling artifacts in neural audio synthesis", ICASSP
-2021). Later stages keep their frequency.
+2021). Later stages do not change their frequency.
 """
 
 import math
@@ -49,8 +49,8 @@ def stride_tone_frequencies(sample_rate: int, factors: Sequence[int], n_fft: int
     Every tone of a later stage is also one of the stages before it; it is listed once, with the latest
     stage. For ``factors=[4, 4, 4, 4]`` and 16 kHz, stage 4 has 4 and 8 kHz, stage 3 the other multiples of
     1 kHz, stage 2 the other multiples of 250 Hz. Stage 1 with its 62.5 Hz is left out: a spectrum of
-    ``n_fft`` samples can't tell its tones from one another (they'd have to lie 32 bins apart), nor can
-    speech be told from them.
+    ``n_fft`` samples cannot resolve its tones (they would have to lie 32 bins apart), nor tell them from
+    speech.
 
     Arguments
     ---------
@@ -111,13 +111,13 @@ def stride_tone_prominence(
     files 4 dB, which is true pitch. Interpolation by ``nearest`` and ``linear`` has zeros at the tones:
     values below 0 dB are right.
 
-    A steady tone stands out by 3 dB more for each doubling of the spectrum's length, noise doesn't: compare
-    prominences of equal lengths only.
+    A steady tone stands out by 3 dB more for each doubling of the spectrum's length, noise does not: compare
+    only prominences of equal lengths.
 
     Arguments
     ---------
     waveforms : torch.Tensor
-        ``(batch, time)``, ``time`` at least 64. Some hundred windows give a steady result.
+        ``(batch, time)``, ``time`` at least 64. A few hundred windows give a stable result.
     factors : sequence of int
         Upsampling factors from the first stage to the last.
     sample_rate : int
@@ -126,7 +126,7 @@ def stride_tone_prominence(
         Largest length of the spectra; shorter waveforms give shorter spectra, in which fewer stages have
         tones.
     search_bins : int
-        A tone may lie this many bins beside its frequency.
+        A tone may lie this many bins away from its frequency.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""All measures of a set of generated windows as one row of a table."""
+"""All measures of a set of generated windows, as one row of a table."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def measure_artifacts(
     cutoff_hz: float | None = None,
     n_fft: int = 2048,
 ) -> dict[str, float]:
-    """Measures what needs no real data beside it.
+    """The measures that need no real data.
 
     Arguments
     ---------
@@ -77,7 +77,7 @@ def measure_windows(
     waveforms : torch.Tensor
         Generated windows, ``(batch, time)``, full scale 1.
     reference : torch.Tensor
-        Real windows, ``(batch', time)``; twice as many as generated ones serve best
+        Real windows, ``(batch', time)``; best twice as many as generated ones
         (:func:`~sb_resizegan.metrics.distribution.frechet_with_noise_floor`). Where ``train`` is given, of
         files that were not trained on.
     factors : sequence of int
@@ -95,7 +95,7 @@ def measure_windows(
     Returns
     -------
     dict of str to float
-        Names hold units; those of real data end on ``_real`` before the unit. By measure:
+        Names end in the unit; those of real data have ``_real`` before it. By measure:
         ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved,
         ``prominence_worst_db`` over all tones, ``prominence_worst_real_db``; ``out_of_band_db``,
         ``out_of_band_real_db``; ``spectral_distance_db``, ``spectral_distance_in_band_db`` (below the

@@ -27,14 +27,14 @@ class ConditionalCritic(CriticStages):
     candidate relative to the noisy signal and not on the level of both.
 
     A gradient penalty compares scores with Euclidean distances, which depend on level and length: the
-    gradient with respect to the candidate as it stands is inversely proportional to the level, and the norm
+    gradient with respect to the candidate itself is inversely proportional to the level, and the norm
     of a mean's gradient falls with the root of the length. Dividing the sum of scores by the root of the
     number of frames instead mends the norm but not the balance: the scores then differ in proportion to the
     root of the length, and the longer the segments, the less the same weight of the penalty holds them. So
     take the distance relative to the noisy signal: divide noisy, real and generated signals by
     :meth:`distance_unit`, the noisy signal's norm, before they go into the losses. Then the norm of the
     gradient, the scores and the estimated Wasserstein distance are the same at every level and length, and so
-    is what a gradient norm of 1 asks for. The scores themselves stay what they were.
+    is the meaning of a gradient norm of 1. The scores themselves do not change.
 
     Padding is not read at all: neither score nor gradient depends on what it holds, the gradient within it
     is zero, and without phase shuffle a padded utterance scores as it does alone.
@@ -80,7 +80,7 @@ class ConditionalCritic(CriticStages):
         channels, factors = tuple(channels), tuple(factors)
         super().__init__(2, channels, factors, kernel_size, downsampling, phase_shuffle, shuffle_per_example)
         self.score = nn.Linear(channels[-1], 1)
-        # Phase shuffle wants more samples than it shifts by, after each stage but the last.
+        # Phase shuffle needs more samples than it shifts by, after each stage but the last.
         self.min_samples = 1
         for factor in reversed(factors[:-1]):
             self.min_samples = (max(self.min_samples, phase_shuffle + 1) - 1) * factor + 1
@@ -126,7 +126,7 @@ class ConditionalCritic(CriticStages):
         candidate : torch.Tensor
             ``(batch, time)``, clean or enhanced speech; any time from 1 on.
         noisy : torch.Tensor
-            ``(batch, time)``, what it was made of.
+            ``(batch, time)``, the signal it was made from.
         lengths : torch.Tensor, optional
             Relative lengths ``(batch,)`` in (0, 1]; None if there is no padding.
         shifts : torch.Tensor, optional

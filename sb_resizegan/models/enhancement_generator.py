@@ -1,4 +1,4 @@
-"""What all generators of enhanced speech share: the latent, the level, any length."""
+"""What all generators of enhanced speech share: latents, level normalisation, inputs of any length."""
 
 import torch
 from torch import nn
@@ -10,8 +10,8 @@ from sb_resizegan.nnet.level import divided_by_level, utterance_level
 class EnhancementGenerator(nn.Module):
     """Base of generators that turn noisy speech into enhanced speech of the same length.
 
-    A subclass defines ``enhance(noisy, latent)``, which gets speech of unit RMS (as it came, if causal) and
-    gives ``(batch, time)``.
+    A subclass defines ``enhance(noisy, latent)``, which takes speech of unit RMS (of any level, if causal)
+    and returns ``(batch, time)``.
 
     Arguments
     ---------
@@ -20,7 +20,7 @@ class EnhancementGenerator(nn.Module):
     latent_hop : int
         Samples for each of them.
     causal : bool
-        Whether the model can run along with its input.
+        Whether the model can run on a stream.
     """
 
     def __init__(self, latent_dim: int, latent_hop: int, causal: bool = False) -> None:
@@ -30,7 +30,7 @@ class EnhancementGenerator(nn.Module):
         self.causal = bool(causal)
 
     def latent_frames(self, time: int) -> int:
-        """Latent vectors for so many samples."""
+        """Number of latent vectors for ``time`` samples."""
         return -(-time // self.latent_hop)
 
     def sample_latent(

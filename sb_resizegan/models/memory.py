@@ -1,7 +1,7 @@
-"""How long the recurrent layers of a spectral generator remember, and a limit to it.
+"""How long the recurrent layers of a spectral generator remember, and how to limit it.
 
-A generator that is trained on segments of seconds can learn to keep something for minutes: nothing tells it
-not to. Chunks of a long file then differ from one pass, whatever context they get.
+A generator that is trained on segments of seconds can learn to keep something for minutes, since nothing in
+the training discourages it. Chunks of a long file then differ from one pass, whatever context they get.
 
 Source
 ------
@@ -29,8 +29,8 @@ TOLERANCE = 1.01
 def memory_steps(lstm: nn.LSTM, x: torch.Tensor) -> list[torch.Tensor]:
     """Time constants of an LSTM's cells on an input.
 
-    A cell keeps the product of its forget gates of what it holds; its time constant is the number of steps in
-    which that falls to 1 / e, at the mean rate over the input.
+    In each step a cell's content is multiplied by its forget gate. The time constant is the number of steps
+    in which the product of the gates falls to 1 / e, at its mean rate over the input.
 
     Arguments
     ---------
@@ -69,16 +69,16 @@ def memory_steps(lstm: nn.LSTM, x: torch.Tensor) -> list[torch.Tensor]:
 def limit_memory(
     generator: SpectralGenerator, noisy: torch.Tensor, seconds: float, sample_rate: int = 16000
 ) -> int:
-    """Lowers forget biases along time until no cell has a longer time constant on some noisy speech.
+    """Lowers the forget biases of the paths along time until no time constant on given speech is too long.
 
-    What a cell holds has fallen by 60 dB after 6.9 time constants. Cells within the limit stay as they are.
+    A cell's content has fallen by 60 dB after 6.9 time constants. Cells within the limit are left unchanged.
 
     Arguments
     ---------
     generator : SpectralGenerator
         Changed in place.
     noisy : torch.Tensor
-        ``(batch, time)``, zero nowhere for long: a minute or more of what it is for.
+        ``(batch, time)``: a minute or more of the kind of speech it is for, without long digital silence.
     seconds : float
         The limit, above 0.
     sample_rate : int
@@ -118,7 +118,7 @@ def limit_memory(
         else:
             remaining = max(float(part.max()) for part in steps) * generator.hop / sample_rate
             raise ValueError(
-                f"seconds: expected a limit within reach, but got {seconds}: {remaining:.1f} remain"
+                f"seconds: expected a limit that can be reached, but got {seconds}: {remaining:.1f} remain"
             )
         changed.append(sum(int(own.sum()) for own in cells))
 

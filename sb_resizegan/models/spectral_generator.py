@@ -57,7 +57,7 @@ class SpectralGenerator(EnhancementGenerator):
     latent_dim : int
         Size of the latent vectors; 0 for a deterministic model.
     causal : bool
-        Whether the model can run along with its input.
+        Whether the model can run on a stream.
     n_fft : int
         Length of the analysis window in samples, a power of two; the hop is half of it.
     compression : float
@@ -158,7 +158,7 @@ class SpectralGenerator(EnhancementGenerator):
         compressed : torch.Tensor
             Complex, ``(batch, bins, frames)``.
         latent : torch.Tensor or None
-            ``(batch, latent_dim, frames - 1)``; the last vector serves the last frame too.
+            ``(batch, latent_dim, frames - 1)``; the last vector is used for the last frame too.
 
         Returns
         -------
@@ -188,7 +188,7 @@ class SpectralGenerator(EnhancementGenerator):
         for stage in self.decoder:
             x = stage(self.activation(x + skips.pop()))  # the last: (batch * frames, 2, bins)
         mask = x.float().transpose(1, 2).unflatten(0, (batch, frames))  # (batch, frames, bins, 2)
-        # An untrained model lets the speech through.
+        # Around 1: an untrained model passes the speech on.
         return 1 + torch.view_as_complex(mask.contiguous()).transpose(1, 2)  # (batch, bins, frames)
 
 

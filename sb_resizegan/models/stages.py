@@ -1,4 +1,4 @@
-"""What networks of stages share: checks of their sizes, and the stack that critics consist of."""
+"""What networks of stages share: checks of their sizes, and the stack of convolutions of a critic."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -181,8 +181,8 @@ class CriticStages(nn.Module):
             ``(batch, stages - 1)`` from :meth:`draw_shifts`; drawn anew while training, none in evaluation
             otherwise.
         valid : torch.Tensor, optional
-            Integers ``(batch,)``: samples of each example, of which the rest is padding with zeros. Behind
-            them each stage reads zeros then, as it does behind the end of an example without padding, and
+            Integers ``(batch,)``: samples of each example, of which the rest is padding with zeros. After
+            them each stage then reads zeros, as it does after the end of an example without padding, and
             not its predecessor's response to zeros.
 
         Returns

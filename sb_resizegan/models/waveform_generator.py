@@ -28,13 +28,14 @@ class WaveformGenerator(EnhancementGenerator):
     rate: joined as further channels as in SEGAN. (Added, they trained worse at the same widths.) There is no
     normalisation of features: an utterance's output does not depend on its batch.
 
-    The last stage has two channels, g and c, and the output is ``sigmoid(g) * noisy + c``: what is to stay
-    need not be made anew, nor what is to go be matched sample by sample. Of the three forms tried, it trained
-    best, before ``c`` alone (lowest SI-SDR) and ``noisy + c`` (highest spectral loss).
+    The last stage has two channels, g and c, and the output is ``sigmoid(g) * noisy + c``: speech that
+    is to be kept need not be synthesised, nor noise that is to be removed be matched sample by sample. Of the
+    three forms tried it trained best, before ``c`` alone (lowest SI-SDR) and ``noisy + c`` (highest spectral
+    loss).
 
-    The stages read the utterance over its root mean square, by which ``c`` is multiplied again: an input of
-    another level gives the same output at that level, and silence stays exactly silence. Time is extended by
-    zeros to a multiple of the total factor, and cut again.
+    The utterance is divided by its root mean square before the stages, and the output is multiplied by it: an
+    input of another level gives the same output at that level, and silence stays exactly silent. Time is
+    extended by zeros to a multiple of the total factor, and cut again.
 
     The latents' hop is the product of the factors.
 

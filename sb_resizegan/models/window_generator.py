@@ -22,8 +22,8 @@ class WindowGenerator(nn.Module):
     """Maps a latent vector to a window of waveform: dense layer, then one upsampling convolution per stage.
 
     Every stage but the last is followed by a ReLU, the last one by a tanh. There is no normalisation. With a
-    band limit, a fixed low-pass follows: no learned layer can then leave anything above the band of its data.
-    It takes its margins from samples generated beyond the window.
+    band limit, a fixed low-pass follows: whatever the learned layers do, nothing remains above the band of
+    the data. Its margins are taken from samples generated beyond the window.
 
     Arguments
     ---------

@@ -47,7 +47,7 @@ class _LeakyReLUGradient(torch.autograd.Function):
 class LeakyReLU(nn.Module):
     """`max(x, slope * x)`, made for gradient penalties.
 
-    Its second derivative is zero wherever it exists. PyTorch's own layer hands back an explicit tensor of
+    Its second derivative is zero wherever it exists. PyTorch's own layer returns an explicit tensor of
     zeros for it, which then passes backwards through the whole critic: in a step with gradient penalty
     (Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017) that is one backward pass
     through all convolutions whose result is zero. This layer tells automatic differentiation that there is

@@ -10,8 +10,8 @@ from torch.optim.swa_utils import AveragedModel
 def exponential_average(module: nn.Module, decay: float = 0.999) -> AveragedModel:
     """A frozen copy of a module whose parameters follow the module's as an exponential moving average.
 
-    The decay rises as min(decay, (1 + n) / (10 + n)) with the number n of updates, so that the first weights
-    are forgotten soon.
+    The decay rises as min(decay, (1 + n) / (10 + n)) with the number n of updates, so that the initial
+    weights are soon forgotten.
 
     Arguments
     ---------

@@ -77,7 +77,7 @@ def interpolation_table(phases: torch.Tensor, kernel_size: int) -> tuple[torch.T
 
 
 def edge_tables(phases: torch.Tensor, kernel_size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tables of what the convolution must not see: the interpolated signal beyond the edges.
+    """Tables of the contribution to be removed: that of the interpolated signal beyond the edges.
 
     The composite kernel, run over an input whose first and last samples are repeated without end, convolves
     an interpolated signal that goes on beyond the edges, where 'same' padding has zeros. The excess is linear

@@ -9,11 +9,11 @@ that is, one short filter for each phase p. Output sample n stands at `(n + 0.5)
 input's time axis (half-sample centres, as image libraries and `torch.nn.functional.interpolate` place them),
 so that the output covers the same stretch of time as the input, whatever the factor.
 
-Every phase sums to one: a constant stays exactly constant. Seen in the frequency domain, h has zeros at all
-multiples of the input's sampling rate, which is where upsampling puts its tones. `linear` and `sinc` keep
-straight lines too, so that the zeros are double. A network's signals are strongest near zero frequency;
-behind a single zero their images stood up to 24 dB above their surroundings with an untrained `sinc`
-generator, behind a double one they do not stand out.
+Every phase sums to one: a constant stays exactly constant. In the frequency domain, h has zeros at all
+multiples of the input's sampling rate, which is where upsampling puts its tones. `linear` and `sinc` also
+preserve straight lines, which makes the zeros double. A network's signals are strongest near zero frequency;
+with single zeros, the images in the output of an untrained `sinc` generator stood up to 24 dB above their
+surroundings; with double zeros they do not stand out.
 """
 
 import math

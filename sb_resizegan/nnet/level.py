@@ -23,7 +23,8 @@ def valid_samples(lengths: torch.Tensor, waveforms: torch.Tensor) -> torch.Tenso
     Raises
     ------
     ValueError
-        If the lengths' shape does not fit the batch. Values are not checked: on a GPU that would wait for it.
+        If the lengths' shape does not fit the batch. Values are not checked: on a GPU, that would cost a wait
+        for the device.
 
     Example
     -------
@@ -40,7 +41,7 @@ def valid_samples(lengths: torch.Tensor, waveforms: torch.Tensor) -> torch.Tenso
 
 
 def without_padding(x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """A padded batch with zeros in its padding, whatever it holds (a product would keep NaN).
+    """Sets the padding of a batch to zero, whatever it held (a product would keep NaN).
 
     Arguments
     ---------

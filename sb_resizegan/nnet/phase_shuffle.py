@@ -165,7 +165,7 @@ class PhaseShuffle(nn.Module):
             `(batch, channels, time)`.
         shift : torch.Tensor, int or None
             Delays in samples between -n and n, `(batch,)` or one for all; None draws them in training mode.
-            Values on a GPU are not checked: that would wait for it.
+            Values on a GPU are not checked: that would cost a wait for the device.
 
         Returns
         -------

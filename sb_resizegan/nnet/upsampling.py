@@ -159,8 +159,8 @@ class Upsample1d(nn.Module):
     out_channels : int
         Output channels.
     kernel_size : int
-        Taps of the learned kernel: at the output's rate, for `subpixel` at the input's. `transpose` wants at
-        least `factor`: a shorter one leaves holes.
+        Taps of the learned kernel: at the output's rate, for `subpixel` at the input's. `transpose` needs at
+        least `factor`, or some output samples get no input.
     factor : int
         Ratio of output to input sampling rate, 1 or more.
     mode : str

@@ -116,6 +116,6 @@ def alignment_filter(signal: torch.Tensor, samples: np.ndarray, padded: np.ndarr
         / torch.as_tensor(padded, dtype=signal.dtype, device=signal.device)[:, None]
     )
     faded = taper(inside(signal - mean, samples), samples, (np.arange(SLOT) + 0.5) / SLOT)
-    # In float64: where speech pauses, delays hang on what is 120 dB below the speech before.
+    # In float64: where speech pauses, delays depend on what is 120 dB below the preceding speech.
     padded = torch.nn.functional.pad(faded, (0, 512)).double()
     return recursive_filter(padded, numbers.ALIGNMENT_SECTIONS).to(signal.dtype)

@@ -11,7 +11,7 @@ from sb_resizegan.metrics.pesq.numbers import SAMPLE_RATE
 
 
 class PesqStatus(enum.IntEnum):
-    """What became of a pair; all but OK score NaN.
+    """Outcome for a pair; all but OK score NaN.
 
     Example
     -------
@@ -39,7 +39,7 @@ class Pairs:
     geometry : Geometry
         Lengths; a refused pair counts as 4000 samples of silence.
     status : numpy.ndarray of int
-        Of each pair as far as its samples tell, (batch,).
+        Of each pair, as far as its samples show, (batch,).
     """
 
     signals: torch.Tensor
@@ -78,7 +78,7 @@ def prepare(
     lengths: torch.Tensor | None = None,
     degraded_lengths: torch.Tensor | None = None,
 ) -> Pairs:
-    """Checks the input and brings it into the form that the stages work on.
+    """Checks the input and converts it to the form that the stages work on.
 
     Arguments
     ---------

@@ -95,7 +95,7 @@ def quotient(a: Integers, b: int) -> Integers:
 
 @contextlib.contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Turns off what would lower the precision of matrix products: TF32, bfloat16 and autocast.
+    """Keeps matrix products in full precision: without TF32, bfloat16 and autocast.
 
     Arguments
     ---------

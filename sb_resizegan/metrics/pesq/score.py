@@ -82,10 +82,10 @@ def pesq(
     Agrees with the ``pesq`` package 0.0.4 in mode ``wb``; see ``docs/pesq.md`` for how closely. Runs on the
     device of the signals, in float32, or in float64 if they are.
 
-    A refused pair scores NaN and leaves the others alone; `pesq_details` says why (`PesqStatus`). As in the
-    published model: under a quarter of a second, silence, NaN or infinity, or no speech in the reference.
-    Of a reference with more than 50 stretches of speech, which the published model leaves undefined, the
-    first 50 are used.
+    A refused pair scores NaN and does not affect the others; `pesq_details` gives the reason (`PesqStatus`).
+    As in the published model: under a quarter of a second, silence, NaN or infinity, or no speech in the
+    reference. Of a reference with more than 50 stretches of speech, which the published model leaves
+    undefined, the first 50 are used.
 
     Where rounding decides in the published model itself, no other program gives the same score: digital
     silence of the degraded signal under half a second or more of speech, an impulse or a constant as either

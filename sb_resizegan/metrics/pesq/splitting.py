@@ -1,9 +1,9 @@
 """Splitting of utterances inside which the delay changes (P.862, clause 10.1.7).
 
-An utterance's fate depends on its own range and delay and on the signals alone, so all undecided ones of
-all pairs are treated in the same round. Only the limit of 50 utterances of a pair depends on the order:
-each utterance becomes a tree of halves, read at the end in the order in which the published model would
-have gone through it.
+How an utterance is split depends on its own range and delay and on the signals alone, so all undecided ones
+of all pairs are treated in the same round. Only the limit of 50 utterances of a pair depends on the order:
+each utterance becomes a tree of halves, read at the end in the order in which the published model would have
+gone through it.
 """
 
 from dataclasses import dataclass, field
