@@ -21,8 +21,11 @@ setup(
     author="The sb_resizegan authors",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=find_packages(include=["sb_resizegan", "sb_resizegan.*"]),
-    package_data={"sb_resizegan": ["py.typed", "pretrained/*/*"]},
+    # The yaml files stand beside the recipes, as in SpeechBrain, and are installed within the package.
+    packages=[*find_packages(include=["sb_resizegan", "sb_resizegan.*"]), "sb_resizegan.hparams"],
+    package_dir={"sb_resizegan.hparams": "hparams"},
+    package_data={"sb_resizegan": ["py.typed", "pretrained/*/*"], "sb_resizegan.hparams": ["*.yaml", "*/*.yaml"]},
+    entry_points={"console_scripts": ["sb-resizegan = sb_resizegan.commands.main:main"]},
     python_requires=">=3.10",
     install_requires=[
         "speechbrain>=1.1,<2",
@@ -39,6 +42,7 @@ setup(
         "tensorboard>=2.14",
         "tqdm>=4.60",
         "filelock>=3.12",
+        "ruamel.yaml>=0.17.28",
         "platformdirs>=3",
     ],
     extras_require={"test": TEST, "dnsmos": DNSMOS, "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"]},

@@ -2,49 +2,13 @@
 """Make one self-contained page of finished trainings: spectrograms, players, curves, measures.
 
     python recipes/report.py results/nearest/1986
-    python recipes/report.py results/transpose/1986 results/nearest/1986 -o both.html --figure windows.png
-    python recipes/report.py results/enhance/1986
 
-Runs are those of recipes/train_gan.py, or those of recipes/train_enhance.py and recipes/test_enhance.py. The
-page of one run goes to its own folder. --figure draws real and generated windows as a picture, too.
+The same as the command ``sb-resizegan report``, whose --help has all options.
 """
 
-import argparse
 import sys
-from pathlib import Path
 
-from sb_resizegan.report.enhancement_page import is_enhancement_run, write_enhancement_report
-from sb_resizegan.report.windows_page import runs_figure, write_report
-
-
-def main():
-    """Parses the command line and writes the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="output folder of a recipe")
-    parser.add_argument(
-        "-o", "--output", help="file to write (default: RUN/report.html; report.html for several)"
-    )
-    parser.add_argument("--title", help="heading (default: what the runs are about)")
-    parser.add_argument("--figure", metavar="PNG", help="draw real and generated windows of all runs as well")
-    args = parser.parse_args()
-    output = args.output or (Path(args.runs[0]) / "report.html" if len(args.runs) == 1 else "report.html")
-    try:
-        enhancers = [run for run in args.runs if is_enhancement_run(run)]
-        if enhancers and len(enhancers) < len(args.runs):
-            raise ValueError(
-                f"expected runs of one kind, but {enhancers[0]} is of an enhancer, and others are not"
-            )
-        if args.figure:
-            runs_figure(args.runs, args.figure)
-            print(f"drawn in {args.figure}")
-        write = write_enhancement_report if enhancers else write_report
-        path = write(args.runs, output, **({"title": args.title} if args.title else {}))
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    print(f"written to {path} ({path.stat().st_size / 1e6:.1f} MB)")
-
+from sb_resizegan.commands.main import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["report", *sys.argv[1:]]))

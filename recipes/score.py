@@ -1,129 +1,14 @@
-"""Scores a folder of degraded or enhanced speech against a folder of clean speech.
+#!/usr/bin/env python3
+"""Score a folder of degraded or enhanced speech against a folder of clean speech.
 
-    python recipes/score.py REFERENCE_DIR DEGRADED_DIR                  # PESQ-WB, STOI, ESTOI, SI-SDR
-    python recipes/score.py REFERENCE_DIR DEGRADED_DIR --device cuda    # PESQ on the GPU
-    python recipes/score.py REFERENCE_DIR DEGRADED_DIR --official --csv scores.csv
+    python recipes/score.py REFERENCE_DIR DEGRADED_DIR
 
-Files are matched by their path without suffix. Files without a partner, unreadable files and files at rates
-other than 16 kHz are named and left out; pairs of different lengths are named and scored over the shorter
-one. With ``--official``, the ``pesq`` package scores every pair too; with ``--dnsmos``, ``speechmos`` rates
-the degraded files alone (pip install 'sb_resizegan[dnsmos]').
-
-The exit status is 0 if every file was scored, 1 if any was left out or refused, 2 if the call was wrong.
+The same as the command ``sb-resizegan score``, whose --help has all options.
 """
 
-import argparse
-import csv
-import math
 import sys
-from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
-from sb_resizegan.evaluation.folders import find_pairs, score_pairs
-from sb_resizegan.evaluation.scoring import LABELS, dnsmos_installed
-
-
-def parse(argv):
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("reference", type=Path, metavar="REFERENCE_DIR", help="folder of clean speech")
-    parser.add_argument("degraded", type=Path, metavar="DEGRADED_DIR", help="folder of speech to be scored")
-    parser.add_argument("--device", default="cpu", help="device of this package's PESQ (default: cpu)")
-    parser.add_argument("--official", action="store_true", help="score with the pesq package too")
-    parser.add_argument("--dnsmos", action="store_true", help="score with DNSMOS P.835 too")
-    parser.add_argument("--csv", type=Path, metavar="OUT", help="write the scores of each file here")
-    parser.add_argument("--resample", action="store_true", help="resample files at other rates to 16 kHz")
-    parser.add_argument("--batch-size", type=int, default=16, help="most pairs in a batch (default: 16)")
-    parser.add_argument("--jobs", type=int, help="processes (default: one a spare core)")
-    arguments = parser.parse_args(argv)
-    for folder in (arguments.reference, arguments.degraded):
-        if not folder.is_dir():
-            parser.error(f"{folder}: no such folder")
-    if arguments.csv and not arguments.csv.resolve().parent.is_dir():
-        parser.error(f"--csv: {arguments.csv.parent}: no such folder")
-    if arguments.dnsmos and not dnsmos_installed():
-        parser.error("--dnsmos: speechmos or what it needs is not installed")
-    for name in ("batch_size", "jobs"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            parser.error(f"--{name.replace('_', '-')}: expected at least 1, but got {value}")
-    try:
-        torch.empty(1, device=arguments.device)
-    except (RuntimeError, AssertionError) as error:
-        parser.error(f"--device: {arguments.device}: {str(error).splitlines()[0]}")
-    return arguments
-
-
-def print_table(pairs, columns):
-    """Mean and range of every figure, over the pairs that have it."""
-    print(f"\n{'':44} {'files':>6} {'mean':>8} {'lowest':>8} {'highest':>8}")
-    for name in columns:
-        values = [pair.scores[name] for pair in pairs if not math.isnan(pair.scores[name])]
-        cells = [sum(values) / len(values), min(values), max(values)] if values else []
-        figures = " ".join(f"{value:8.3f}" for value in cells)
-        print(f"{LABELS[name]:44} {len(values):6} {figures}")
-    both = [
-        abs(pair.scores["pesq_wb"] - pair.scores["pesq_wb_official"])
-        for pair in pairs
-        if "pesq_wb_official" in columns
-    ]
-    both = [difference for difference in both if not math.isnan(difference)]
-    if both:
-        print(f"Largest difference between the two PESQ figures: {max(both):.5f}")
-
-
-def write_csv(path, pairs, columns):
-    """One row a pair."""
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "seconds", *columns, "notes"])
-        for pair in sorted(pairs, key=lambda pair: pair.name):
-            figures = [pair.scores[name] for name in columns]
-            cells = ["" if math.isnan(figure) else f"{figure:.6f}" for figure in figures]
-            writer.writerow([pair.name, f"{pair.seconds:.3f}", *cells, "; ".join(pair.notes)])
-
-
-def main(argv=None):
-    arguments = parse(argv)
-    torch.set_flush_denormal(True)
-    if torch.device(arguments.device).type == "cpu":
-        # The other processes have the other cores; threads that wait for each other on busy ones crawl.
-        torch.set_num_threads(1)
-    pairs, problems = find_pairs(arguments.reference, arguments.degraded, arguments.resample)
-    left_out = [] if arguments.official else ["pesq_wb_official"]
-    left_out += [] if arguments.dnsmos else [name for name in LABELS if name.startswith("dnsmos")]
-    columns = [name for name in LABELS if name not in left_out]
-    if pairs:
-        with tqdm(total=2 * len(pairs), unit="score", disable=None) as bar:
-            score_pairs(
-                pairs,
-                arguments.device,
-                arguments.official,
-                arguments.batch_size,
-                arguments.jobs,
-                bar.update,
-                arguments.dnsmos,
-            )
-        print_table(pairs, columns)
-        if arguments.csv:
-            write_csv(arguments.csv, pairs, columns)
-    else:
-        print(f"no pair of files in {arguments.reference} and {arguments.degraded}", file=sys.stderr)
-    for pair in pairs:
-        problems += [f"{pair.name}: {note}" for note in pair.notes]
-    if problems:
-        print("\nTo be noted:", *problems, sep="\n  ", file=sys.stderr)
-    complete = all(not math.isnan(pair.scores[name]) for pair in pairs for name in columns)
-    unpaired = len(problems) > sum(len(pair.notes) for pair in pairs)
-    return 0 if pairs and complete and not unpaired else 1
-
+from sb_resizegan.commands.main import main
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main(["score", *sys.argv[1:]]))

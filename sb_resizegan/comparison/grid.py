@@ -12,6 +12,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 from sb_resizegan.report.measures_csv import read_measures
 from sb_resizegan.utils.hparams import HparamsError, load_hparams
+from sb_resizegan.utils.shipped import find_yaml
 
 __all__ = ["Grid", "GridError", "GridRun", "epochs_done", "is_finished", "read_grid"]
 
@@ -110,13 +111,14 @@ class Grid(NamedTuple):
 def read_grid(path, output_folder=None, overrides=None):
     """Reads a grid and checks every run of it, before time is spent on the first.
 
-    ``base`` names the training yaml, relative to the grid's own; ``overrides`` hold for every run; ``runs``
-    gives by name what differs in a variant, and ``seeds`` of its own where they aren't the grid's.
+    ``base`` names the training yaml, relative to the grid's own, or a shipped one; ``overrides`` hold for
+    every run; ``runs`` gives by name what differs in a variant, and ``seeds`` of its own where they aren't
+    the grid's.
 
     Arguments
     ---------
     path : str or Path
-        The yaml.
+        The yaml, or the name of a shipped one.
     output_folder : str or Path
         Where the runs go, instead of the yaml's ``output_folder``.
     overrides : dict
@@ -133,7 +135,10 @@ def read_grid(path, output_folder=None, overrides=None):
         For a missing file, wrong, missing or double keys, an empty grid, names that stand for no run,
         settings that a run's yaml does not have or accept, unequal numbers of generator steps.
     """
-    path = Path(path)
+    try:
+        path = find_yaml(path)
+    except FileNotFoundError as error:
+        raise GridError(error) from error
     tree = _load(path)
     for key in tree:
         if key not in KEYS:
@@ -144,7 +149,7 @@ def read_grid(path, output_folder=None, overrides=None):
                 f"{path}: {key}: expected {'a yaml' if key == 'base' else 'at least one run'}, but got none"
             )
     folder = Path(output_folder or tree.get("output_folder") or "results/compare")
-    base = path.parent / str(tree["base"])
+    base = _base(path, str(tree["base"]))
     shared = _mapping(path, "overrides", tree.get("overrides"))
     runs = []
     for variant, differing in _mapping(path, "runs", tree["runs"]).items():
@@ -217,9 +222,14 @@ def epochs_done(run):
     return rows[-1]["epoch"] if rows else 0
 
 
+def _base(path, name):
+    try:
+        return find_yaml(name, path.parent)
+    except FileNotFoundError as error:
+        raise GridError(f"{path}: base: {error}") from error
+
+
 def _load(path):
-    if not path.is_file():
-        raise GridError(f"no such yaml file: {path}")
     try:
         tree = ruamel.yaml.YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except ruamel.yaml.YAMLError as error:

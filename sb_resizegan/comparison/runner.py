@@ -13,15 +13,13 @@ from sb_resizegan.comparison.grid import epochs_done, is_finished
 __all__ = ["train_grid"]
 
 
-def train_grid(runs, recipe, options=(), jobs=1, threads=None, say=print):
+def train_grid(runs, options=(), jobs=1, threads=None, say=print):
     """Trains runs, each in a process of its own; one that fails doesn't keep the others from being run.
 
     Arguments
     ---------
     runs : list of GridRun
         The runs.
-    recipe : str or Path
-        The training script.
     options : sequence of str
         More words for its command line.
     jobs : int
@@ -49,7 +47,7 @@ def train_grid(runs, recipe, options=(), jobs=1, threads=None, say=print):
     try:
         while waiting or active:
             while waiting and len(active) < jobs:
-                job = _Job(*waiting.pop(0), recipe, options, environment)
+                job = _Job(*waiting.pop(0), options, environment)
                 active.append(job)
                 done = f"goes on after epoch {job.epochs}" if job.epochs else "begins"
                 say(f"[{job.number}/{len(runs)}] {job.run.name}: {done}, {_left(clock, active, waiting)}")
@@ -92,7 +90,7 @@ class _Clock:
 class _Job:
     """A training in its process."""
 
-    def __init__(self, number, run, recipe, options, environment):
+    def __init__(self, number, run, options, environment):
         self.number, self.run = number, run
         run.folder.mkdir(parents=True, exist_ok=True)
         self.log = run.folder / "console.txt"
@@ -100,7 +98,7 @@ class _Job:
         given = {option.split("=")[0].lstrip("-") for option in options if option.startswith("--")}
         # What the command line sets for all is in the overrides too, and the parser takes no option twice.
         own = [f"--{key}={_word(key, value)}" for key, value in run.overrides.items() if key not in given]
-        words = [sys.executable, str(recipe), str(run.base), *own, *options]
+        words = [sys.executable, "-m", "sb_resizegan", "train-gan", str(run.base), *own, *options]
         if "noprogressbar" not in given:
             words.append("--noprogressbar")
         with open(self.log, "a", encoding="utf-8") as log:

@@ -1,8 +1,12 @@
-"""How every training recipe begins: it reads and checks the settings and takes the output folder."""
+"""The steps that all trainings share, from the command line to the output folder."""
 
+import contextlib
+import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import speechbrain as sb
 import torch
@@ -15,18 +19,27 @@ from speechbrain.utils.distributed import (
     infer_device,
     is_distributed_initialized,
 )
+from speechbrain.utils.run_opts import RunOptions
 
+from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
+from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.training.checkpoints import CheckpointError
 from sb_resizegan.training.loader import WindowStream
 from sb_resizegan.training.loggers import EpochFileLogger, EpochTensorboardLogger
-from sb_resizegan.utils.hparams import check_keys, hparams_keys, load_hparams, parse_overrides
-from sb_resizegan.utils.locks import FolderLock
+from sb_resizegan.utils.hparams import HparamsError, check_keys, hparams_keys, load_hparams, parse_overrides
+from sb_resizegan.utils.locks import FolderInUseError, FolderLock
+from sb_resizegan.utils.shipped import find_yaml
 
 __all__ = [
     "RunError",
-    "begin_run",
     "check_counts",
     "check_device",
+    "experiment_folder",
     "gradient_accumulation",
+    "init_processes",
+    "load_settings",
+    "one_line_errors",
+    "parse_arguments",
     "training_loggers",
     "training_stream",
     "world_size",
@@ -37,33 +50,47 @@ class RunError(ValueError):
     """Settings that cannot be run."""
 
 
-def begin_run(arguments, reference, check):
-    """Reads the command line and the yaml, checks them, and makes the output folder.
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Within, what a user can mend ends the process with one line; other errors stay tracebacks."""
+    try:
+        yield
+    except (
+        CheckpointError,
+        CorpusUnavailableError,
+        FolderInUseError,
+        HparamsError,
+        ModelSourceError,
+        RunError,
+    ) as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from the newest checkpoint")
+
+
+def parse_arguments(arguments: Sequence[str]) -> tuple[Path, RunOptions, str]:
+    """Reads the command line as ``speechbrain.parse_arguments`` does.
 
     Arguments
     ---------
-    arguments : list of str
-        The command line: a yaml, its keys, SpeechBrain's run options.
-    reference : str or Path
-        The yaml whose keys every other one has to have.
-    check : callable
-        Of the hyperparameters and the run options; raises a :class:`RunError` for what cannot be run.
+    arguments : sequence of str
+        A yaml, its keys, SpeechBrain's run options.
 
     Returns
     -------
-    hparams : dict
-        The hyperparameters.
+    yaml_path : Path
+        The yaml: a path that exists, or the shipped file of that name.
     run_opts : speechbrain.utils.run_opts.RunOptions
-        The run options.
-    lock : FolderLock
-        Held on the output folder (main process only).
+        The run options. Processes without an accelerator speak through gloo.
+    overrides : str
+        Keys of the yaml that are to be changed.
 
     Raises
     ------
-    RunError, HparamsError, FolderInUseError
-        Saying what is wrong.
+    RunError
+        If there is no such yaml.
     """
-    yaml_path, run_opts, overrides = sb.parse_arguments(arguments)
+    name, run_opts, overrides = sb.parse_arguments(list(arguments))
     if not torch.accelerator.is_available() and "distributed_backend" not in run_opts.overridden_args:
         run_opts = replace(
             run_opts,
@@ -71,28 +98,90 @@ def begin_run(arguments, reference, check):
             overridden_args=run_opts.overridden_args | {"distributed_backend"},
         )
     try:
+        return find_yaml(name), run_opts, overrides
+    except FileNotFoundError as error:
+        raise RunError(error) from error
+
+
+def init_processes(run_opts: RunOptions) -> None:
+    """Joins the processes that torchrun has started; without torchrun it does nothing.
+
+    Raises
+    ------
+    RunError
+        If they cannot be joined.
+    """
+    try:
         ddp_init_group(run_opts)
     except ValueError as error:
         raise RunError(f"torchrun: {error}") from error
+
+
+def load_settings(
+    yaml_path: Path, run_opts: RunOptions, overrides: str, reference: str
+) -> tuple[dict[str, Any], str]:
+    """Loads the yaml, with the keys that the command line changes, and checks what can be checked at once.
+
+    Arguments
+    ---------
+    yaml_path : Path
+        The yaml.
+    run_opts : speechbrain.utils.run_opts.RunOptions
+        The run options. With ``--debug``, results go to a temporary folder and replace no real ones.
+    overrides : str
+        From :func:`parse_arguments`.
+    reference : str
+        Name of the shipped yaml whose keys this one has to have.
+
+    Returns
+    -------
+    hparams : dict
+        The hyperparameters, constructed.
+    resolved : str
+        Their text.
+
+    Raises
+    ------
+    RunError, HparamsError
+        Saying what is wrong.
+    """
     if run_opts["debug"] and not run_opts["debug_persistently"]:
-        # A debug run must not replace the results of a real one.
         folder = ddp_broadcast(tempfile.mkdtemp(prefix="sb_resizegan_debug_") if if_main_process() else None)
         overrides = {**parse_overrides(overrides), "output_folder": folder}
     hparams, resolved = load_hparams(yaml_path, overrides)
-    check_keys(hparams, hparams_keys(reference), yaml_path)
+    check_keys(hparams, hparams_keys(find_yaml(reference)), yaml_path)
     check_device(run_opts)
-    check(hparams, run_opts)
-    lock = FolderLock(hparams["output_folder"])
-    if if_main_process():
-        lock.acquire()
-    ddp_barrier()
-    sb.create_experiment_directory(hparams["output_folder"], save_env_desc=True)
-    if if_main_process():
-        (Path(hparams["output_folder"]) / "hyperparams.yaml").write_text(
-            f"# {yaml_path} with what it extends and the command line's overrides\n{resolved}",
-            encoding="utf-8",
-        )
-    return hparams, run_opts, lock
+    return hparams, resolved
+
+
+@contextlib.contextmanager
+def experiment_folder(hparams: dict[str, Any], resolved: str, yaml_path: Path) -> Iterator[Path]:
+    """Within, the output folder is there, holds the settings, and belongs to this training alone.
+
+    Arguments
+    ---------
+    hparams : dict
+        The hyperparameters.
+    resolved : str
+        Their text, which is written to ``hyperparams.yaml``.
+    yaml_path : Path
+        Where they come from.
+
+    Raises
+    ------
+    FolderInUseError
+        If another training is at work in it.
+    """
+    folder = Path(hparams["output_folder"])
+    with FolderLock(folder) if if_main_process() else contextlib.nullcontext():
+        ddp_barrier()
+        sb.create_experiment_directory(folder, save_env_desc=True)
+        if if_main_process():
+            (folder / "hyperparams.yaml").write_text(
+                f"# {yaml_path} with what it extends and the command line's overrides\n{resolved}",
+                encoding="utf-8",
+            )
+        yield folder
 
 
 def check_device(run_opts):

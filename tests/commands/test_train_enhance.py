@@ -203,8 +203,9 @@ def test_what_cannot_be_run_is_said_in_one_line(options, message, tmp_path, smal
 def test_every_key_of_the_yaml_is_used():
     yaml = ROOT / "hparams" / "enhance.yaml"
     text = yaml.read_text()
-    recipe = (ROOT / "recipes" / "train_enhance.py").read_text()
-    recipe += (ROOT / "sb_resizegan" / "training" / "run.py").read_text()
+    recipe = (ROOT / "sb_resizegan" / "commands" / "train_enhance.py").read_text()
+    for name in ("run", "enhancement_data"):
+        recipe += (ROOT / "sb_resizegan" / "training" / f"{name}.py").read_text()
     brain = "".join(path.read_text() for path in (ROOT / "sb_resizegan" / "brains").glob("*.py"))
     run_options = ("ckpt_interval_minutes", "max_grad_norm", "nonfinite_patience")
     for key in hparams_keys(yaml):

@@ -1,7 +1,6 @@
 """The training recipe by its real command line: what it leaves, what it survives, what it refuses."""
 
 import csv
-import importlib.util
 import os
 import random
 import re
@@ -19,6 +18,7 @@ from matplotlib import image
 from speechbrain.utils.run_opts import RunOptions
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from sb_resizegan.commands import train_gan
 from sb_resizegan.inference import SpeechWindowGenerator
 from sb_resizegan.utils.hparams import check_keys, hparams_keys, load_hparams, read_hparams
 
@@ -179,14 +179,6 @@ def test_debug_leaves_the_output_folder_alone(small_corpus, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.fixture(scope="module")
-def recipe():
-    spec = importlib.util.spec_from_file_location("train_gan", ROOT / "recipes" / "train_gan.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -212,25 +204,25 @@ def recipe():
         (["--test_only"], "--test_only: there is no test stage"),
     ],
 )
-def test_settings_that_cannot_be_run_end_it_with_one_line(recipe, small_corpus, tmp_path, options, message):
+def test_settings_that_cannot_be_run_end_it_with_one_line(small_corpus, tmp_path, options, message):
     with pytest.raises(SystemExit, match=message) as end:
-        recipe.main(command("resize.yaml", tmp_path / "run", small_corpus, *options)[1:])
+        train_gan.main(command("resize.yaml", tmp_path / "run", small_corpus, *options)[1:])
     assert str(end.value).startswith("error: ")
     assert not list(tmp_path.glob("run/save/CKPT*"))
 
 
-def test_a_folder_without_speech_ends_it_with_one_line(recipe, tmp_path):
+def test_a_folder_without_speech_ends_it_with_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SystemExit, match=f"error: .*{tmp_path / 'empty'}"):
-        recipe.main(command("resize.yaml", tmp_path / "run", tmp_path / "empty")[1:])
+        train_gan.main(command("resize.yaml", tmp_path / "run", tmp_path / "empty")[1:])
 
 
-def test_a_checkpoint_of_another_architecture_ends_it_with_one_line(recipe, finished, small_corpus, tmp_path):
+def test_a_checkpoint_of_another_architecture_ends_it_with_one_line(finished, small_corpus, tmp_path):
     shutil.copytree(finished[0], tmp_path / "run")
     with pytest.raises(
         SystemExit, match=r"error: the checkpoint .*CKPT.* does not fit this run.*size mismatch"
     ):
-        recipe.main(command("resize.yaml", tmp_path / "run", small_corpus, "--kernel_size=22")[1:])
+        train_gan.main(command("resize.yaml", tmp_path / "run", small_corpus, "--kernel_size=22")[1:])
 
 
 @pytest.mark.parametrize("name", ["resize.yaml", "transpose.yaml", "fullband.yaml"])
@@ -241,7 +233,7 @@ def test_every_key_of_a_yaml_is_used(tmp_path, name):
     keys = hparams_keys(ROOT / "hparams" / "resize.yaml")
     check_keys(hparams, keys, path)
     text = read_hparams(path)
-    code = (ROOT / "recipes" / "train_gan.py").read_text()
+    code = (ROOT / "sb_resizegan" / "commands" / "train_gan.py").read_text()
     code += (ROOT / "sb_resizegan" / "training" / "run.py").read_text()
     code += "".join(path.read_text() for path in (ROOT / "sb_resizegan" / "brains").glob("*.py"))
     run_options = set(RunOptions().as_dict())

@@ -1,4 +1,4 @@
-"""The real command line of recipes/score.py."""
+"""The command `score`."""
 
 import csv
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def score(*arguments):
-    command = [sys.executable, ROOT / "recipes" / "score.py", *map(str, arguments)]
+    command = [sys.executable, "-m", "sb_resizegan", "score", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
 
 

@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it."""
+"""The command `measure`, run as a user runs it."""
 
 import csv
 import re
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments):
-    command = [sys.executable, ROOT / "recipes" / "measure_artifacts.py", *map(str, arguments)]
+    command = [sys.executable, ROOT / "recipes" / "measure.py", *map(str, arguments)]
     return subprocess.run(
         command,
         capture_output=True,

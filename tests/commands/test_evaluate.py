@@ -1,6 +1,5 @@
-"""The real command line of recipes/test_enhance.py."""
+"""The command `evaluate`."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,11 +10,12 @@ import pytest
 import soundfile
 import torch
 
+from sb_resizegan.commands import evaluate
 from sb_resizegan.evaluation.table import EnhancementTable
 from tests.inference.small import EXPORTED, small_generator
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPE = ROOT / "recipes" / "test_enhance.py"
+RECIPE = ROOT / "recipes" / "evaluate.py"
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,8 @@ def corpus(speech_files, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def main():
-    """The recipe's ``main`` in this process, for what needs no process of its own."""
-    spec = importlib.util.spec_from_file_location("test_enhance_recipe", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda *arguments: module.main([*map(str, arguments), "--device", "cpu"])
+    """The command in this process, for what needs no process of its own."""
+    return lambda *arguments: evaluate.main([*map(str, arguments), "--device", "cpu"])
 
 
 def test_models_are_scored_side_by_side(model, corpus, tmp_path):

@@ -1,6 +1,5 @@
-"""The real command line of recipes/enhance.py, with most of what can be wrong with files."""
+"""The command `enhance`, with most of what can be wrong with files."""
 
-import importlib.util
 import resource
 import signal
 import subprocess
@@ -13,25 +12,31 @@ import pytest
 import soundfile
 import torch
 
+from sb_resizegan.commands import enhance as command
 from tests.inference.small import EXPORTED, small_generator
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPE = ROOT / "recipes" / "enhance.py"
 
 
 def enhance(*arguments, launcher=(), **options):
-    command = [sys.executable, *launcher, RECIPE, *map(str, arguments), "--device", "cpu"]
+    words = [
+        sys.executable,
+        *launcher,
+        "-m",
+        "sb_resizegan",
+        "enhance",
+        *map(str, arguments),
+        "--device",
+        "cpu",
+    ]
     options = {"capture_output": True, "text": True, "timeout": 300, **options}
-    return subprocess.run(command, cwd=ROOT, **options)
+    return subprocess.run(words, cwd=ROOT, **options)
 
 
 @pytest.fixture(scope="module")
 def main():
-    """The recipe's ``main`` in this process, for what needs no process of its own."""
-    spec = importlib.util.spec_from_file_location("enhance_recipe", RECIPE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return lambda *arguments: module.main([*map(str, arguments), "--device", "cpu"])
+    """The command in this process, for what needs no process of its own."""
+    return lambda *arguments: command.main([*map(str, arguments), "--device", "cpu"])
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +119,10 @@ def test_a_killed_run_goes_on(main, model, speech, tmp_path):
             tmp_path / "in" / f"{number:02}.wav", np.tile(np.roll(speech, 500 * number), 3), 16000
         )
     out = tmp_path / "out"
-    command = [sys.executable, RECIPE, tmp_path / "in", "-o", out, "--model", model, "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    words = [tmp_path / "in", "-o", out, "--model", model, "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sb_resizegan", "enhance", *words], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None and not list(out.glob("*.wav")):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

@@ -1,38 +1,27 @@
-#!/usr/bin/env python3
 """Train a grid of window generators under one budget, and gather figures, a table and a report.
 
-    python recipes/compare_upsampling.py hparams/compare.yaml                           # one after the other
-    python recipes/compare_upsampling.py hparams/compare.yaml --jobs 2                  # two at a time
-    python recipes/compare_upsampling.py hparams/compare.yaml --only nearest sinc/1986  # some of them
-    python recipes/compare_upsampling.py hparams/compare.yaml --gather                  # train nothing
-    python recipes/compare_upsampling.py hparams/compare.yaml --data_folder MY_SPEECH --number_of_epochs 100
+    sb-resizegan compare compare.yaml --jobs 2                      # two at a time
+    sb-resizegan compare compare.yaml --only nearest sinc/1986      # some of them
+    sb-resizegan compare compare.yaml --data_folder MY_SPEECH --number_of_epochs 100
+    sb-resizegan compare compare.yaml --gather                      # train nothing
 
 The same command again goes on where it stopped: finished runs are skipped, interrupted ones resumed. A run
 that fails is named, the others go on, and the exit status is 1. What isn't an option below is handed to every
-run's recipes/train_gan.py: a key of its yaml or a run option such as --device cuda.
+run's train-gan: a key of its yaml or a run option such as --device cuda.
 """
 
 import argparse
 import signal
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
-import speechbrain as sb
-
-from sb_resizegan.comparison.gathering import gather
-from sb_resizegan.comparison.grid import GridError, is_finished, read_grid
-from sb_resizegan.comparison.runner import train_grid
-from sb_resizegan.utils.hparams import parse_overrides
-
-TRAIN_RECIPE = Path(__file__).with_name("train_gan.py")
+from sb_resizegan.commands.parser import CommandParser, check_least, complain, say
 
 
-def parse_arguments(arguments=None):
-    """Parses the command line; returns the arguments, and the words for the runs."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("grid", help="yaml of the grid")
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """Reads the command line; returns the options, and the words for the runs."""
+    parser = CommandParser("compare", __doc__)
+    parser.add_argument("grid", metavar="YAML", help="yaml of the grid: a path, or the name of a shipped one")
     parser.add_argument("--output_folder", help="instead of the yaml's")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (%(default)s)")
     parser.add_argument(
@@ -43,14 +32,14 @@ def parse_arguments(arguments=None):
     )
     parser.add_argument("--gather", action="store_true", help="train nothing")
     chosen, rest = parser.parse_known_args(arguments)
-    for name in ("jobs", "threads"):
-        if getattr(chosen, name) is not None and getattr(chosen, name) < 1:
-            parser.error(f"--{name}: expected at least 1, but got {getattr(chosen, name)}")
+    check_least(parser, chosen, {"jobs": 1, "threads": 1})
     return chosen, rest
 
 
-def choose(grid, names):
-    """The runs that are named, or all."""
+def choose(grid, names: Sequence[str] | None) -> list:
+    """The runs of a grid that are named, or all."""
+    from sb_resizegan.comparison.grid import GridError
+
     unknown = [name for name in names or () if not any(name in (run.variant, run.name) for run in grid.runs)]
     if unknown:
         raise GridError(
@@ -59,14 +48,17 @@ def choose(grid, names):
     return [run for run in grid.runs if not names or run.variant in names or run.name in names]
 
 
-def say(line):
-    """Prints a line at once, into a pipe too."""
-    print(line, flush=True)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns the exit status."""
+    chosen, options = parse(arguments)
 
+    import speechbrain as sb
 
-def main(arguments=None):
-    """Runs the recipe and returns the exit status."""
-    chosen, options = parse_arguments(arguments)
+    from sb_resizegan.comparison.gathering import gather
+    from sb_resizegan.comparison.grid import GridError, is_finished, read_grid
+    from sb_resizegan.comparison.runner import train_grid
+    from sb_resizegan.utils.hparams import parse_overrides
+
     # Ended by a signal, it ends its trainings too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -78,11 +70,11 @@ def main(arguments=None):
         finished = [run for run in runs if is_finished(run)]
         failed = {}
         if not chosen.gather:
-            failed = train_grid(runs, TRAIN_RECIPE, options, chosen.jobs, chosen.threads, say)
+            failed = train_grid(runs, options, chosen.jobs, chosen.threads, say)
             finished = [run for run in runs if run.name not in failed]
         report = gather(grid, finished, say) if finished else None
     except (OSError, ValueError) as error:  # of the yaml, the command line, or a run's damaged files
-        sys.exit(f"error: {error}")
+        return complain(error)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here")
         return 130
@@ -96,7 +88,3 @@ def main(arguments=None):
     for name, reason in failed.items():
         print(f"FAILED   {name}: {reason}")
     return 1 if failed or report is None else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

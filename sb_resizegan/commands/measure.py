@@ -1,42 +1,25 @@
-#!/usr/bin/env python3
 """Measure upsampling artefacts of any recordings or of any generator.
 
-    python recipes/measure_artifacts.py FOLDER_OF_WAVS --reference REAL_SPEECH     # beside real speech
-    python recipes/measure_artifacts.py results/nearest/1986/export --reference REAL_SPEECH --csv measures.csv
-    python recipes/measure_artifacts.py results/nearest/1986/samples/epoch_0007.wav    # without a reference
+    sb-resizegan measure FOLDER_OF_WAVS --reference REAL_SPEECH                    # beside real speech
+    sb-resizegan measure results/nearest/1986/export --reference REAL_SPEECH --csv measures.csv
+    sb-resizegan measure results/nearest/1986/samples/epoch_0007.wav               # without a reference
 
 A generator brings its upsampling factors and its sampling rate, and the reference is low-passed as its
 training data were. Sets are brought to the same RMS before they are compared, unless --keep_level is given.
 """
 
 import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from sb_resizegan.dataio.cut_windows import cut_windows
-from sb_resizegan.metrics.measures import readable, reference_column
-from sb_resizegan.metrics.summary import measure_artifacts, measure_windows
-from sb_resizegan.report.measures_csv import write_measures
+from sb_resizegan.commands.parser import CommandParser, complain
 
 RMS = 0.1
 
 
-def parse_arguments(arguments=None):
-    """Parses the command line.
-
-    Arguments
-    ---------
-    arguments : list of str
-        Words of the command line, those of the process by default.
-
-    Returns
-    -------
-    argparse.Namespace
-        The arguments.
-    """
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = CommandParser("measure", __doc__)
     parser.add_argument(
         "source", metavar="PATH_OR_MODEL", help="audio file, folder of them, or exported generator"
     )
@@ -67,33 +50,28 @@ def parse_arguments(arguments=None):
     return parser.parse_args(arguments)
 
 
-def main():
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measures what the command line names and prints a table."""
-    args = parse_arguments()
+    options = parse(arguments)
+
+    from sb_resizegan.report.measures_csv import write_measures
+
     try:
-        row, real = measure(args)
-        if args.csv:
-            write_measures([{"set": args.source, **row}], args.csv)
+        row, real = measure(options)
+        if options.csv:
+            write_measures([{"set": options.source, **row}], options.csv)
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        return complain(error)
     print_table(row, real)
-    if args.csv:
-        print(f"written to {args.csv}")
+    if options.csv:
+        print(f"written to {options.csv}")
+    return 0
 
 
-def measure(args):
-    """Measures the source, and the reference where there is one.
+def measure(args: argparse.Namespace) -> tuple[dict, dict]:
+    """Measures of the source, and of the reference where there is one, by name."""
+    from sb_resizegan.metrics.summary import measure_artifacts, measure_windows
 
-    Arguments
-    ---------
-    args : argparse.Namespace
-        From :func:`parse_arguments`.
-
-    Returns
-    -------
-    tuple of dict
-        Measures of the source and of the reference, by name.
-    """
     if args.train and not args.reference:
         raise ValueError("--train: needs --reference, real speech that was not trained on, to compare with")
     windows, factors, sample_rate, lowpass_hz = load_source(args)
@@ -112,19 +90,8 @@ def measure(args):
     return row, measure_artifacts(reference, factors, sample_rate, cutoff_hz)
 
 
-def load_source(args):
-    """Windows to measure, from recordings or from a generator.
-
-    Arguments
-    ---------
-    args : argparse.Namespace
-        From :func:`parse_arguments`.
-
-    Returns
-    -------
-    tuple
-        Windows ``(batch, time)``, upsampling factors, sampling rate and low-pass in Hz.
-    """
+def load_source(args: argparse.Namespace) -> tuple:
+    """Windows ``(batch, time)`` to measure, upsampling factors, sampling rate and low-pass in Hz."""
     if not (Path(args.source) / "hyperparams.yaml").is_file():
         rate = 16000 if args.sample_rate is None else args.sample_rate
         windows = load_folder(args.source, args.num_windows, args.window_samples, rate, None, args.seed)
@@ -143,21 +110,12 @@ def load_source(args):
     return windows, args.factors or model.factors, model.sample_rate, lowpass_hz
 
 
-def load_folder(path, num_windows, window_samples, sample_rate, lowpass_hz, seed):
-    """Windows of recordings, with a line on what was used.
+def load_folder(
+    path: str, num_windows: int, window_samples: int, sample_rate: int, lowpass_hz: float | None, seed: int
+):
+    """Windows of recordings, ``(batch, time)``; prints what was used."""
+    from sb_resizegan.dataio.cut_windows import cut_windows
 
-    Arguments
-    ---------
-    path : str
-        Audio file or folder.
-    num_windows, window_samples, sample_rate, lowpass_hz, seed
-        As for :func:`sb_resizegan.dataio.cut_windows.cut_windows`.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(batch, time)``.
-    """
     cut = cut_windows(path, num_windows, window_samples, sample_rate, lowpass_hz, seed)
     print(f"{path}: {len(cut.windows)} windows of {cut.files} files")
     for rate, count in sorted(cut.resampled.items()):
@@ -171,14 +129,10 @@ def load_folder(path, num_windows, window_samples, sample_rate, lowpass_hz, seed
     return cut.windows
 
 
-def print_table(row, real):
-    """Prints measures, beside those of the reference.
+def print_table(row: dict[str, float], real: dict[str, float]) -> None:
+    """Prints measures, beside those of the reference."""
+    from sb_resizegan.metrics.measures import readable, reference_column
 
-    Arguments
-    ---------
-    row, real : dict of str to float
-        Measures by name.
-    """
     beside = {name: real.get(name, row.get(reference_column(name))) for name in row}
     shown = [name for name in row if not name.endswith(("_real_db", "_floor"))]
     width = max(len(readable(name)) for name in shown)
@@ -188,7 +142,3 @@ def print_table(row, real):
         if real and beside[name] is not None:
             line += f"  {beside[name]:10.2f}"
         print(line)
-
-
-if __name__ == "__main__":
-    main()

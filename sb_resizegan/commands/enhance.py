@@ -1,0 +1,157 @@
+"""Enhance sound files and whole trees of them.
+
+    sb-resizegan enhance noisy.wav FOLDER/ -o OUT/               # with the model of the package
+    sb-resizegan enhance FOLDER/ -o OUT/ --model results/enhance/adversarial/1986/export
+    sb-resizegan enhance noisy.wav -o OUT/ --num_samples 2       # noisy_1.wav and noisy_2.wav
+    torchrun --nproc_per_node=4 -m sb_resizegan enhance FOLDER/ -o OUT/    # four processes share the files
+
+Files keep their names, and their paths within a folder, their format, sampling rate, length and channels.
+Nothing is left above half the model's sampling rate. Inputs are never touched. The same command again goes on
+where an interrupted one stopped: what is there is left alone. Processes without torchrun can share the files
+too, with the environment variables RANK and WORLD_SIZE.
+
+The exit status is 0 if every file is enhanced, 1 if any could not be (they are listed at the end), 2 if the
+call was wrong.
+"""
+
+import argparse
+import datetime
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sb_resizegan.commands.parser import CommandParser, check_device, check_least
+
+# How long processes wait for the others, at the beginning and at the end.
+TO_MEET, TO_FINISH = datetime.timedelta(minutes=5), datetime.timedelta(days=30)
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
+    """Reads the command line."""
+    parser = CommandParser("enhance", __doc__)
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="sound file or folder")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results"
+    )
+    parser.add_argument(
+        "--model", default="enhance-base", metavar="SOURCE", help="name or folder (default: enhance-base)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU if there is one)")
+    parser.add_argument("--overwrite", action="store_true", help="enhance again what is there")
+    parser.add_argument("--num_samples", type=int, metavar="N", help="results for each file")
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
+    parser.add_argument(
+        "--chunk_seconds", type=float, default=60.0, help="longer files are cut into chunks (default: 60)"
+    )
+    options = parser.parse_args(arguments)
+    check_least(parser, options, {"num_samples": 1})
+    if not 0.1 <= options.chunk_seconds < 1e6:
+        parser.error(f"--chunk_seconds: expected at least 0.1, but got {options.chunk_seconds}")
+    if options.output.exists() and not options.output.is_dir():
+        parser.error(f"--output: {options.output} is no folder")
+    options.rank, options.world_size = (
+        int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1))
+    )
+    if not 0 <= options.rank < options.world_size:
+        parser.error(f"RANK: expected 0 to WORLD_SIZE - 1, but got {options.rank} of {options.world_size}")
+    return parser, options
+
+
+def prepare(parser: CommandParser, options: argparse.Namespace) -> tuple:
+    """Finds the files and loads the model."""
+    from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
+    from sb_resizegan.inference.file_trees import find_jobs
+
+    options.device = options.device or default_device()
+    check_device(parser, options.device)
+    try:
+        jobs = find_jobs(options.inputs, options.output, options.num_samples)
+        model = GenerativeEnhancement.from_hparams(source=options.model, run_opts={"device": options.device})
+    except ModelSourceError as error:
+        parser.error(f"--model: {error}")
+    except ValueError as error:
+        parser.error(str(error))
+    return jobs, model
+
+
+def default_device() -> str:
+    """Each process of a machine has a GPU of its own."""
+    from speechbrain.utils.distributed import infer_device
+
+    device = infer_device()
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device
+
+
+def enhance(model, options: argparse.Namespace, jobs: list, bar) -> list[str]:
+    """Enhances files; returns a line for each that could not be."""
+    from sb_resizegan.dataio.long_files import PARTIAL_SUFFIX
+    from sb_resizegan.utils.files import remove_partial
+
+    failures = []
+    for job in jobs:
+        if job.done and not options.overwrite:
+            bar.update(job.seconds)
+            continue
+        try:
+            for path in job.outputs:
+                remove_partial(path, PARTIAL_SUFFIX)
+            model.enhance_file(
+                job.source,
+                job.target,
+                seed=options.seed,
+                num_samples=options.num_samples,
+                chunk_seconds=options.chunk_seconds,
+                progress=bar.update,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            failures.append(reason if str(job.source) in reason else f"{job.source}: {reason}")
+    return failures
+
+
+def gather(failures: list[str], group) -> list[str]:
+    """The failures of all processes of torchrun, once all are done.
+
+    A process that ended with an error before would take the others with it.
+    """
+    import torch
+
+    if group is None:
+        return failures
+    everyone = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(everyone, failures, group)
+    torch.distributed.destroy_process_group()
+    return [line for lines in everyone for line in lines]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns the exit status."""
+    parser, options = parse(arguments)
+    logging.basicConfig(format="%(message)s")
+
+    import torch
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from sb_resizegan.inference.file_trees import share
+
+    all_jobs, model = prepare(parser, options)
+    # Recurrent layers fade to numbers that processors are slow with.
+    torch.set_flush_denormal(True)
+    group = None
+    if torch.distributed.is_torchelastic_launched():
+        torch.distributed.init_process_group("gloo", timeout=TO_MEET)
+        group = torch.distributed.new_group(timeout=TO_FINISH)
+    speaks = group is None or options.rank == 0
+    jobs = share(all_jobs, options.rank, options.world_size)
+    seconds = round(sum(job.seconds for job in jobs))
+    # Bars are shown in a terminal alone.
+    with tqdm(total=seconds, unit="s", disable=None if speaks else True) as bar, logging_redirect_tqdm():
+        failures = gather(enhance(model, options, jobs, bar), group)
+    if not all_jobs:
+        print(f"no sound file in {', '.join(map(str, options.inputs))}", file=sys.stderr)
+    if failures and speaks:
+        print(f"\nNot enhanced: {len(failures)}", *sorted(failures), sep="\n  ", file=sys.stderr)
+    return 0 if all_jobs and not failures else 1

@@ -1,0 +1,157 @@
+"""Score an enhancer on pairs of noisy and clean speech: a table by signal-to-noise ratio, sounds, a page.
+
+    sb-resizegan evaluate enhance-base --data PAIRS -o OUT/
+    sb-resizegan evaluate results/enhance/1986/export --data VOICEBANK/ -o OUT/ --save_audio
+    sb-resizegan evaluate MODEL --data PAIRS.csv -o OUT/ --compare regression=OTHER_MODEL
+
+PAIRS is what train-enhance takes as data_folder: VoiceBank-DEMAND, DNS-Challenge, folders clean/ and noisy/,
+or a csv list; of a corpus with several parts its test part is used. Rows are noisy speech as it is, the
+systems under --compare, and the model. Columns are PESQ (this package's and that of the package pesq), STOI,
+ESTOI, SI-SDR, and DNSMOS where speechmos is installed (pip install 'sb_resizegan[dnsmos]').
+
+OUT/ holds scores.md, scores.csv (every utterance), pesq_by_snr.png, latents.csv, examples/ and report.html,
+with --save_audio also enhanced/. The exit status is 0 if every utterance has every score, 1 if any was left
+out (all are named in scores.md), 2 if the call was wrong.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sb_resizegan.commands.parser import CommandParser, check_device, check_least
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
+    """Reads the command line."""
+    parser = CommandParser("evaluate", __doc__)
+    parser.add_argument("model", metavar="MODEL", help="folder of an exported model, or the name of one")
+    parser.add_argument("--data", type=Path, required=True, metavar="PAIRS", help="corpus of pairs")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("results/evaluate"), metavar="OUT",
+        help="folder to write to (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", default="this model", help="what the table calls MODEL (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--compare", action="append", default=[], metavar="NAME=MODEL", help="another model; can be repeated"
+    )
+    parser.add_argument("--layout", metavar="LAYOUT", help="of the corpus (default: found out)")
+    parser.add_argument("--save_audio", action="store_true", help="write all enhanced utterances")
+    parser.add_argument("--shown", type=int, default=4, help="utterances on the page (default: %(default)s)")
+    parser.add_argument(
+        "--num_samples", type=int, default=8,
+        help="latents for each utterance that the variation is measured over; 0 leaves it out (default: 8)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
+    parser.add_argument("--no_official", action="store_true", help="leave out PESQ of the package pesq")
+    parser.add_argument("--no_dnsmos", action="store_true", help="leave out DNSMOS")
+    parser.add_argument("--device", help="of models and PESQ (default: the GPU if there is one)")
+    parser.add_argument(
+        "--jobs", type=int, help="processes for the other measures (default: one a spare core)"
+    )
+    options = parser.parse_args(arguments)
+    if options.num_samples < 0 or options.num_samples == 1:
+        parser.error(f"--num_samples: expected 0 or at least 2, but got {options.num_samples}")
+    check_least(parser, options, {"shown": 0, "jobs": 0})
+    return parser, options
+
+
+def load_models(parser: CommandParser, options: argparse.Namespace) -> dict:
+    """The systems to be scored, by the names that the table gives them."""
+    from sb_resizegan.evaluation.evaluate import RESERVED
+    from sb_resizegan.evaluation.systems import load_system
+    from sb_resizegan.inference import ModelSourceError
+
+    sources = {}
+    for words in [*options.compare, f"{options.name}={options.model}"]:
+        name, sign, source = words.partition("=")
+        if not (sign and name and source) or name in (*RESERVED, *sources):
+            parser.error(f"--compare: expected NAME=MODEL with a name of its own, but got {words!r}")
+        sources[name] = source
+    try:
+        return {name: load_system(source, options.device) for name, source in sources.items()}
+    except ModelSourceError as error:
+        parser.error(str(error))
+
+
+def find_utterances(data: Path, layout: str | None, folder: Path) -> tuple[list, list[str]]:
+    """The test part of a corpus, or all of it where it has but one part; and what was left out, in words."""
+    from sb_resizegan.dataio.prepare.pair_layouts import find_pair_files
+    from sb_resizegan.dataio.prepare.pair_matching import NoPairsError
+    from sb_resizegan.dataio.prepare.pairs import prepare_pairs
+    from sb_resizegan.dataio.utterances import read_utterances
+    from sb_resizegan.evaluation.systems import SAMPLE_RATE
+
+    splits = {pair.split for pair in find_pair_files(data, layout, ignored_folder=folder).pairs}
+    if len(splits) > 1 and "test" not in splits:
+        raise NoPairsError(
+            f"{data}: expected a test part, but found {sorted(splits)}; give one of them as PAIRS"
+        )
+    split = None if "test" in splits else "test"
+    report = prepare_pairs(data, folder, SAMPLE_RATE, layout, split)
+    utterances = read_utterances(folder / "test.json", report["data_root"], SAMPLE_RATE)
+    return utterances, [
+        f"Left out of the corpus ({reason}): {', '.join(map(str, names))}."
+        for reason, names in report["skipped"].items()
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Scores the models; returns the exit status."""
+    parser, options = parse(arguments)
+
+    import torch
+    from speechbrain.utils.distributed import infer_device
+    from tqdm import tqdm
+
+    from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS
+    from sb_resizegan.evaluation.evaluate import evaluate_systems
+    from sb_resizegan.evaluation.systems import SAMPLE_RATE, as_sampler, as_system
+    from sb_resizegan.report.enhancement_page import write_enhancement_report
+
+    torch.set_flush_denormal(True)
+    if options.layout is not None and options.layout not in LAYOUTS:
+        parser.error(f"--layout: expected one of {list(LAYOUTS)}, but got {options.layout!r}")
+    options.device = options.device or infer_device()
+    check_device(parser, options.device)
+    models = load_models(parser, options)
+    output = options.output
+    try:
+        utterances, left_out = find_utterances(options.data, options.layout, output / "pairs")
+        with tqdm(total=len(utterances) * len(models), unit="utterance", disable=None) as bar:
+            table = evaluate_systems(
+                utterances,
+                {name: as_system(model, options.seed) for name, model in models.items()},
+                output,
+                SAMPLE_RATE,
+                options.device,
+                official=not options.no_official,
+                dnsmos=False if options.no_dnsmos else None,
+                jobs=options.jobs,
+                shown=options.shown,
+                save_audio=options.save_audio,
+                latents={name: as_sampler(model, options.seed) for name, model in models.items()}
+                if options.num_samples
+                else None,
+                num_samples=options.num_samples,
+                remarks=left_out,
+                progress=bar.update,
+            )
+        page = write_enhancement_report(
+            [output], output / "report.html", f"Enhancement of {options.data.name}"
+        )
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print((output / "scores.md").read_text(encoding="utf-8"))
+    print(f"written to {output}; the page is {page}")
+    complete = all(
+        math.isfinite(score[measure])
+        for scores in table.systems.values()
+        for score in scores
+        for measure in table.measures
+    )
+    return 0 if complete and not left_out else 1

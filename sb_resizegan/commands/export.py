@@ -1,0 +1,48 @@
+"""Turn a training's checkpoint into a folder that the SpeechBrain interface loads.
+
+    sb-resizegan export results/nearest/1986
+    sb-resizegan export results/nearest/1986 --lowest frechet_log_mel -o my_generator
+    sb-resizegan export results/enhance/1986 --highest pesq_wb --memory_seconds 5 -o my_enhancer
+
+The first exports the newest checkpoint to results/nearest/1986/export, which a training does by itself. With
+--memory_seconds, no cell of a SpectralGenerator's recurrent layers along time keeps what it holds for longer
+(its time constant on a minute of the default corpus with noise): chunks of long files then equal one pass.
+"""
+
+from collections.abc import Sequence
+
+from sb_resizegan.commands.parser import CommandParser, complain
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns the exit status."""
+    parser = CommandParser("export", __doc__)
+    parser.add_argument("run_folder", help="output folder of a training")
+    parser.add_argument("-o", "--output", help="folder to write (default: RUN_FOLDER/export)")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--checkpoint", help="a checkpoint folder (default: the newest)")
+    choice.add_argument(
+        "--lowest", "--best", metavar="FIGURE", help="take the checkpoint in which this figure is lowest"
+    )
+    choice.add_argument("--highest", metavar="FIGURE", help="take the one in which this figure is highest")
+    parser.add_argument("--memory_seconds", type=float, metavar="SECONDS", help="longest time constant")
+    args = parser.parse_args(arguments)
+
+    from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
+    from sb_resizegan.inference import ModelSourceError
+    from sb_resizegan.training.export import export_generator, loading_code
+
+    try:
+        folder = export_generator(
+            args.run_folder,
+            args.output,
+            args.checkpoint,
+            args.lowest or args.highest,
+            bool(args.highest),
+            args.memory_seconds,
+        )
+    except (CorpusUnavailableError, ModelSourceError, OSError) as error:
+        return complain(error)
+    print(f"exported to {folder}")
+    print(f"load it: {loading_code(folder)}")
+    return 0

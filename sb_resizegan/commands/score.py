@@ -1,0 +1,119 @@
+"""Score a folder of degraded or enhanced speech against a folder of clean speech.
+
+    sb-resizegan score REFERENCE_DIR DEGRADED_DIR                   # PESQ-WB, STOI, ESTOI, SI-SDR
+    sb-resizegan score REFERENCE_DIR DEGRADED_DIR --device cuda     # PESQ on the GPU
+    sb-resizegan score REFERENCE_DIR DEGRADED_DIR --official --csv scores.csv
+
+Files are matched by their path without suffix. Files without a partner, unreadable files and files at rates
+other than 16 kHz are named and left out; pairs of different lengths are named and scored over the shorter
+one. With ``--official``, the ``pesq`` package scores every pair too; with ``--dnsmos``, ``speechmos`` rates
+the degraded files alone (pip install 'sb_resizegan[dnsmos]').
+
+The exit status is 0 if every file was scored, 1 if any was left out or refused, 2 if the call was wrong.
+"""
+
+import argparse
+import csv
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sb_resizegan.commands.parser import CommandParser, check_device, check_least
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
+    """Reads the command line."""
+    parser = CommandParser("score", __doc__)
+    parser.add_argument("reference", type=Path, metavar="REFERENCE_DIR", help="folder of clean speech")
+    parser.add_argument("degraded", type=Path, metavar="DEGRADED_DIR", help="folder of speech to be scored")
+    parser.add_argument("--device", default="cpu", help="device of this package's PESQ (default: cpu)")
+    parser.add_argument("--official", action="store_true", help="score with the pesq package too")
+    parser.add_argument("--dnsmos", action="store_true", help="score with DNSMOS P.835 too")
+    parser.add_argument("--csv", type=Path, metavar="OUT", help="write the scores of each file here")
+    parser.add_argument("--resample", action="store_true", help="resample files at other rates to 16 kHz")
+    parser.add_argument("--batch_size", type=int, default=16, help="most pairs in a batch (default: 16)")
+    parser.add_argument("--jobs", type=int, help="processes (default: one a spare core)")
+    options = parser.parse_args(arguments)
+    for folder in (options.reference, options.degraded):
+        if not folder.is_dir():
+            parser.error(f"{folder}: no such folder")
+    if options.csv and not options.csv.resolve().parent.is_dir():
+        parser.error(f"--csv: {options.csv.parent}: no such folder")
+    check_least(parser, options, {"batch_size": 1, "jobs": 1})
+    return parser, options
+
+
+def print_table(pairs: list, columns: list[str], labels: dict[str, str]) -> None:
+    """Mean and range of every figure, over the pairs that have it."""
+    print(f"\n{'':44} {'files':>6} {'mean':>8} {'lowest':>8} {'highest':>8}")
+    for name in columns:
+        values = [pair.scores[name] for pair in pairs if not math.isnan(pair.scores[name])]
+        cells = [sum(values) / len(values), min(values), max(values)] if values else []
+        figures = " ".join(f"{value:8.3f}" for value in cells)
+        print(f"{labels[name]:44} {len(values):6} {figures}")
+    both = [
+        abs(pair.scores["pesq_wb"] - pair.scores["pesq_wb_official"])
+        for pair in pairs
+        if "pesq_wb_official" in columns
+    ]
+    both = [difference for difference in both if not math.isnan(difference)]
+    if both:
+        print(f"Largest difference between the two PESQ figures: {max(both):.5f}")
+
+
+def write_csv(path: Path, pairs: list, columns: list[str]) -> None:
+    """One row a pair."""
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "seconds", *columns, "notes"])
+        for pair in sorted(pairs, key=lambda pair: pair.name):
+            figures = [pair.scores[name] for name in columns]
+            cells = ["" if math.isnan(figure) else f"{figure:.6f}" for figure in figures]
+            writer.writerow([pair.name, f"{pair.seconds:.3f}", *cells, "; ".join(pair.notes)])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns the exit status."""
+    parser, options = parse(arguments)
+
+    import torch
+    from tqdm import tqdm
+
+    from sb_resizegan.evaluation.folders import find_pairs, score_pairs
+    from sb_resizegan.evaluation.scoring import LABELS, dnsmos_installed
+
+    check_device(parser, options.device)
+    if options.dnsmos and not dnsmos_installed():
+        parser.error("--dnsmos: speechmos or what it needs is not installed")
+    torch.set_flush_denormal(True)
+    if torch.device(options.device).type == "cpu":
+        # The other processes have the other cores; threads that wait for each other on busy ones crawl.
+        torch.set_num_threads(1)
+    pairs, problems = find_pairs(options.reference, options.degraded, options.resample)
+    left_out = [] if options.official else ["pesq_wb_official"]
+    left_out += [] if options.dnsmos else [name for name in LABELS if name.startswith("dnsmos")]
+    columns = [name for name in LABELS if name not in left_out]
+    if pairs:
+        with tqdm(total=2 * len(pairs), unit="score", disable=None) as bar:
+            score_pairs(
+                pairs,
+                options.device,
+                options.official,
+                options.batch_size,
+                options.jobs,
+                bar.update,
+                options.dnsmos,
+            )
+        print_table(pairs, columns, LABELS)
+        if options.csv:
+            write_csv(options.csv, pairs, columns)
+    else:
+        print(f"no pair of files in {options.reference} and {options.degraded}", file=sys.stderr)
+    for pair in pairs:
+        problems += [f"{pair.name}: {note}" for note in pair.notes]
+    if problems:
+        print("\nTo be noted:", *problems, sep="\n  ", file=sys.stderr)
+    complete = all(not math.isnan(pair.scores[name]) for pair in pairs for name in columns)
+    unpaired = len(problems) > sum(len(pair.notes) for pair in pairs)
+    return 0 if pairs and complete and not unpaired else 1

@@ -1,0 +1,155 @@
+"""Train a speech enhancer and score it, in the order of a SpeechBrain recipe."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from speechbrain.utils.distributed import if_main_process, run_on_main
+
+from sb_resizegan.brains import EnhancementBrain
+from sb_resizegan.evaluation.evaluate import evaluate_systems
+from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
+from sb_resizegan.report.enhancement_page import write_enhancement_report
+from sb_resizegan.training.cpu import keep_cpu_fast
+from sb_resizegan.training.enhancement_data import as_batches, load_data, segment_samples
+from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
+from sb_resizegan.training.export import export_generator
+from sb_resizegan.training.run import (
+    RunError,
+    check_counts,
+    experiment_folder,
+    init_processes,
+    load_settings,
+    one_line_errors,
+    parse_arguments,
+    training_loggers,
+    training_stream,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command; settings that cannot be run end it with one line.
+
+    Arguments
+    ---------
+    arguments : sequence of str, optional
+        A yaml, its keys, SpeechBrain's run options; those of the process by default.
+    """
+    keep_cpu_fast()
+    start = time.monotonic()
+    with one_line_errors():
+        yaml_path, run_opts, overrides = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        init_processes(run_opts)
+        hparams, resolved = load_settings(yaml_path, run_opts, overrides, "enhance.yaml")
+        check_settings(hparams, run_opts)
+        with experiment_folder(hparams, resolved, yaml_path) as folder:
+            source, utterances, test_utterances = load_data(hparams)
+            if hparams["compare_with"] is not None:
+                load_system(hparams["compare_with"], "cpu")  # what is wrong with it shall show now
+            if hparams["start_from"] is not None:
+                start_from(hparams)
+            stream = training_stream(source, hparams, run_opts)
+            monitor = EpochMonitor(folder, utterances, hparams)
+            brain = EnhancementBrain(
+                hparams["modules"],
+                {**hparams, "train_loggers": training_loggers(hparams)},
+                len(stream),
+                on_epoch=monitor,
+                checkpoint_key=hparams["checkpoint_key"],
+                highest_is_best=True,
+                run_opts=run_opts,
+                checkpointer=hparams["checkpointer"],
+            )
+            hparams["checkpointer"].remove_partial()
+            brain.fit(hparams["epoch_counter"], stream, as_batches(utterances, segment_samples(hparams)))
+            run_on_main(finish, args=(hparams, test_utterances, brain.device))
+            if if_main_process():
+                summarise(hparams, time.monotonic() - start)
+
+
+def check_settings(hparams, run_opts):
+    """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
+    counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "valid_utterances", "sample_rate")
+    check_counts(hparams, {**dict.fromkeys(counts, 1), "critic_steps": 0})
+    mixed = [key for key in ("clean", "noise", "rir") if hparams[key] is not None]
+    if hparams["data_folder"] is not None and mixed:
+        raise RunError(f"data_folder: expected either a paired corpus or {mixed} to mix, but got both")
+    if mixed and hparams["clean"] is None:
+        raise RunError(f"clean: expected speech to mix with {mixed}, but got none")
+    if hparams["sample_rate"] != 16000:  # also with pesq_weight 0, for the validation scores it
+        raise RunError(f"sample_rate: expected 16000 Hz, which PESQ wants, but got {hparams['sample_rate']}")
+    if not hparams["segment_seconds"] >= 0.5:
+        raise RunError(f"segment_seconds: expected at least 0.5, but got {hparams['segment_seconds']!r}")
+    if run_opts["test_only"]:
+        raise RunError("--test_only: `sb-resizegan evaluate` scores a trained model")
+
+
+def start_from(hparams):
+    """Gives the generator the weights of an exported model."""
+    start = load_system(hparams["start_from"], "cpu")
+    try:
+        hparams["generator"].load_state_dict(start.mods.generator.state_dict())
+    except RuntimeError as error:
+        raise RunError(f"start_from: {hparams['start_from']} is another architecture: {error}") from error
+
+
+class EpochMonitor:
+    """Scores the averaged generator at the end of each epoch, in the main process, on the Brain's device."""
+
+    def __init__(self, folder, utterances, hparams):
+        self.arguments = folder, utterances, hparams["sample_rate"]
+        self.monitor = None
+
+    def __call__(self, epoch, brain):
+        if self.monitor is None:
+            self.monitor = EnhancementMonitor(*self.arguments, device=brain.device)
+        figures = self.monitor.epoch(epoch, lambda noisy: enhance(brain, noisy))
+        self.monitor.log(brain.hparams.train_loggers[1].writer, epoch)
+        return figures
+
+
+@torch.no_grad()
+def enhance(brain, noisy):
+    """Speech enhanced by the averaged generator, with the same latents in every epoch."""
+    random = torch.Generator().manual_seed(brain.hparams.seed)
+    latent = brain.hparams.generator.sample_latent(len(noisy), noisy.shape[1], random)
+    return brain.generator_average(noisy, latent)
+
+
+def finish(hparams, utterances, device):
+    """Exports the best checkpoint, tests it, and writes the report."""
+    output_folder = Path(hparams["output_folder"])
+    best = hparams["checkpointer"].find_checkpoint(max_key=hparams["checkpoint_key"])
+    # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
+    export_folder = export_generator(output_folder, checkpoint=best.path)
+    models = {"this model": load_system(export_folder, device)}
+    if hparams["compare_with"] is not None:
+        models = {"regression": load_system(hparams["compare_with"], device), **models}
+    evaluate_systems(
+        utterances,
+        {name: as_system(model, hparams["seed"]) for name, model in models.items()},
+        output_folder / "test",
+        hparams["sample_rate"],
+        device,
+        latents={name: as_sampler(model, hparams["seed"]) for name, model in models.items()},
+    )
+    write_enhancement_report([output_folder], output_folder / "report.html")
+
+
+def summarise(hparams, seconds):
+    """Says what was made and where."""
+    folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
+    print((folder / "test" / "scores.md").read_text(encoding="utf-8"))
+    print(
+        f"\nTrained {epoch} epochs of {hparams['iterations_per_epoch']} generator steps; "
+        f"this call took {seconds / 60:.1f} min."
+    )
+    print(f"  report       {folder / 'report.html'}")
+    print(f"  scores       {folder / 'test' / 'scores.csv'}")
+    print(f"  figures      {folder / 'measures.csv'}, {folder / 'train_log.txt'}")
+    print(f"  TensorBoard  tensorboard --logdir {folder / 'tensorboard'}")
+    print(f"  sound        {folder / 'samples'}")
+    print(f"  generator    {folder / 'export'}")
+    print(f'  load it      GenerativeEnhancement.from_hparams(source="{folder / "export"}")')

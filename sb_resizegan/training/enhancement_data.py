@@ -1,0 +1,126 @@
+"""What an enhancer is trained, validated and tested on: mixtures made on the fly, or pairs of a corpus."""
+
+from pathlib import Path
+
+import torch
+from speechbrain.utils.distributed import run_on_main
+
+from sb_resizegan.augment.mixing import NoisyMixtures
+from sb_resizegan.augment.options import grouped_options
+from sb_resizegan.dataio.noisy_batch import NoisyBatch
+from sb_resizegan.dataio.pair_segments import PairedSegments
+from sb_resizegan.dataio.prepare.pairs import prepare_pairs
+from sb_resizegan.dataio.recordings import Recordings
+from sb_resizegan.dataio.utterances import Utterance, read_utterances
+from sb_resizegan.training.run import RunError
+
+DEFAULT_SPEECH = "prompts:en"
+VALID_BATCH = 16
+
+
+def segment_samples(hparams):
+    """Length of a training segment."""
+    return round(hparams["segment_seconds"] * hparams["sample_rate"])
+
+
+def mixtures(hparams):
+    """Mixtures to train on, and mixtures of other recordings unless there are pairs to validate on."""
+    sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
+    train, valid = {}, {}
+    for name, source in sources.items():
+        if source is None:
+            continue
+        recordings = Recordings(
+            source,
+            hparams["sample_rate"],
+            impulse_responses=name == "rirs",
+            cache_folder=hparams["cache_folder"],
+        )
+        if hparams["valid_data"] is None:
+            train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
+        else:
+            train[name] = recordings
+    keys = ("snr_db", "level_db", "babble", "coloured", "second_noise", "reverberation", "narrow_band")
+    options = grouped_options(**{key: hparams[key] for key in keys})
+    options["segment_samples"] = segment_samples(hparams)
+    return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
+
+
+def prepared(hparams, key, name, parts, **options):
+    """Manifests of a paired corpus: their folder, and where the corpus lies."""
+    folder = Path(hparams["save_folder"]) / name
+    options = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"], **options}
+    report = run_on_main(prepare_pairs, args=(hparams[key], folder), kwargs=options)
+    for part in parts:
+        if part not in report:
+            raise RunError(f"{key}: expected pairs for {parts}, but {hparams[key]} has none for {part!r}")
+    return folder, report["data_root"]
+
+
+def load_data(hparams):
+    """A source of training batches, the utterances to validate on, and those to test on."""
+    try:
+        source, utterances = load_training_data(hparams)
+        return source, utterances, load_test_data(hparams) or utterances
+    except (ValueError, OSError) as error:  # nothing usable, a setting out of range, a full disk
+        raise RunError(error) from error
+
+
+def load_training_data(hparams):
+    """A source of training batches and the utterances to validate on."""
+    if hparams["data_folder"] is None:
+        train, valid = mixtures(hparams)
+    else:
+        folder, root = prepared(
+            hparams,
+            "data_folder",
+            "pairs",
+            ["train"] if hparams["valid_data"] else ["train", "valid"],
+            valid_fraction=hparams["valid_fraction"],
+        )
+        train = PairedSegments(
+            folder / "train.json",
+            segment_samples(hparams),
+            hparams["sample_rate"],
+            root,
+            hparams["max_memory_gb"],
+        )
+    if hparams["valid_data"] is not None:
+        folder, root = prepared(hparams, "valid_data", "valid_pairs", ["valid"], split="valid")
+    elif hparams["data_folder"] is None:
+        return train, from_mixtures(valid.fixed(hparams["valid_utterances"], hparams["seed"]))
+    return train, read_utterances(folder / "valid.json", root, hparams["sample_rate"])
+
+
+def load_test_data(hparams):
+    """The utterances to test on: those of ``test_data``, or of the paired corpus's test part, or None."""
+    if hparams["test_data"] is not None:
+        folder, root = prepared(hparams, "test_data", "test_pairs", ["test"], split="test")
+    elif hparams["data_folder"] is not None:
+        options = {"valid_fraction": hparams["valid_fraction"]}
+        folder, root = prepared(hparams, "data_folder", "pairs", [], **options)
+    else:
+        return None
+    manifest = folder / "test.json"
+    return read_utterances(manifest, root, hparams["sample_rate"]) if manifest.is_file() else None
+
+
+def from_mixtures(batch):
+    """Mixtures as utterances."""
+    return [
+        Utterance(f"mixture_{index:03d}", noisy.numpy(), clean.numpy())
+        for index, (noisy, clean) in enumerate(zip(batch.noisy, batch.clean, strict=True))
+    ]
+
+
+def as_batches(utterances, samples):
+    """Equal stretches of the utterances, to follow the objective on."""
+    noisy, clean, lengths = [], [], []
+    for utterance in utterances:
+        for side, signal in ((noisy, utterance.noisy), (clean, utterance.clean)):
+            part = torch.from_numpy(signal[:samples])
+            side.append(torch.nn.functional.pad(part, (0, samples - len(part))))
+        lengths.append(min(len(utterance.noisy), samples) / samples)
+    columns = torch.stack(noisy), torch.stack(clean), torch.tensor(lengths)
+    batches = [NoisyBatch(*rows) for rows in zip(*(c.split(VALID_BATCH) for c in columns), strict=True)]
+    return torch.utils.data.DataLoader(batches, batch_size=None)
