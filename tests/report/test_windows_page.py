@@ -196,7 +196,7 @@ def test_charts_keep_all_points_inside():
 
 def test_command_line(run, tmp_path):
     def call(*arguments):
-        command = [sys.executable, ROOT / "recipes" / "report.py", *map(str, arguments)]
+        command = [sys.executable, "-m", "sb_resizegan", "report", *map(str, arguments)]
         return subprocess.run(
             command, capture_output=True, text=True, check=False, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}
         )

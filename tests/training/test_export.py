@@ -51,7 +51,7 @@ def test_an_enhancer_is_exported_and_loaded(run):
 
 def test_the_highest_figure_is_found(run, tmp_path):
     best = tmp_path / "best"
-    command = [sys.executable, ROOT / "recipes" / "export.py", run, "--highest", "pesq_wb", "-o", best]
+    command = [sys.executable, "-m", "sb_resizegan", "export", run, "--highest", "pesq_wb", "-o", best]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stderr
     assert f'load it: GenerativeEnhancement.from_hparams(source="{best}")' in done.stdout
