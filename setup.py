@@ -24,7 +24,10 @@ setup(
     # The yaml files stand beside the recipes, as in SpeechBrain, and are installed within the package.
     packages=[*find_packages(include=["sb_resizegan", "sb_resizegan.*"]), "sb_resizegan.hparams"],
     package_dir={"sb_resizegan.hparams": "hparams"},
-    package_data={"sb_resizegan": ["py.typed", "pretrained/*/*"], "sb_resizegan.hparams": ["*.yaml", "*/*.yaml"]},
+    package_data={
+        "sb_resizegan": ["py.typed", "pretrained/*/*"],
+        "sb_resizegan.hparams": ["*.yaml", "*/*.yaml"],
+    },
     entry_points={"console_scripts": ["sb-resizegan = sb_resizegan.commands.main:main"]},
     python_requires=">=3.10",
     install_requires=[
