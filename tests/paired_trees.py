@@ -6,7 +6,8 @@ import resource
 import numpy as np
 import soundfile
 
-from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.dataio.audio import read_mono
+from sb_resizegan.dataio.resampling import resample
 
 
 def speech_pieces(speech_files, count):

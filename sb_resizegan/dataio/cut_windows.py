@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.resampling import check_lowpass, low_pass, resample
 
 __all__ = ["AUDIO_ENDINGS", "CutWindows", "cut_windows"]
 

@@ -1,18 +1,17 @@
 """Sound files of any length in bounded memory: resampling block by block, and writing at a safe level."""
 
-import math
 import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.signal import resample_poly
 
-from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, resampling_filter
+from sb_resizegan.dataio.audio import audio_blocks, audio_header
+from sb_resizegan.dataio.resampling import resampled_blocks
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["PARTIAL_SUFFIX", "Spool", "StreamedFile", "choose_format", "resampled_blocks"]
+__all__ = ["PARTIAL_SUFFIX", "Spool", "StreamedFile", "choose_format"]
 
 PARTIAL_SUFFIX = ".partial"
 SAMPLE_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
@@ -21,58 +20,7 @@ LOSSY_FORMATS = ("OGG", "MP3")
 # Endings that libsndfile does not take for a format's name.
 FORMATS = {".aif": "AIFF", ".oga": "OGG", ".opus": "OGG"}
 LARGEST_WAV = 4_000_000_000  # bytes; sizes in its header have 32 bits
-RATES = (1000, 400_000)  # Hz; beyond them a header is damaged
 BLOCK_SAMPLES = 1 << 18  # of all channels, read or written at a time
-
-
-def resampled_blocks(blocks, rate, new_rate):
-    """Resamples a signal that comes in blocks.
-
-    Together the blocks are what :func:`~sb_resizegan.dataio.audio.resample` makes of the whole signal.
-
-    Arguments
-    ---------
-    blocks : iterable of numpy.ndarray
-        ``(time, channels)``, float32, of any lengths.
-    rate, new_rate : int
-        Sampling rates in Hz.
-
-    Yields
-    ------
-    numpy.ndarray
-        ``(time, channels)``, float32; ``ceil(time * new_rate / rate)`` samples altogether.
-
-    Example
-    -------
-    >>> blocks = [np.zeros((22050, 2), dtype=np.float32)] * 2
-    >>> sum(len(block) for block in resampled_blocks(blocks, 44100, 16000))
-    16000
-    """
-    if rate == new_rate:
-        yield from blocks
-        return
-    up, down, taps = resampling_filter(rate, new_rate)
-    # Whole periods of the polyphase filter, so that each block begins at the filter's first phase.
-    context = math.ceil(len(taps) / 2 / up / down) * down
-    waiting = None
-    for block in blocks:
-        if waiting is None:
-            waiting = np.zeros((context, block.shape[1]), dtype=np.float32)
-        waiting = np.concatenate([waiting, block])
-        ready = (len(waiting) - 2 * context) // down * down
-        if ready > 0:
-            yield _resampled(waiting[: ready + 2 * context], context, ready, up, down, taps)
-            waiting = waiting[ready:]
-    if waiting is not None and len(waiting) > context:
-        ready = len(waiting) - context
-        padded = np.pad(waiting, ((0, context), (0, 0)))
-        yield _resampled(padded, context, ready, up, down, taps)
-
-
-def _resampled(samples, context, count, up, down, taps):
-    first = context // down * up
-    output = resample_poly(samples, up, down, axis=0, window=taps)
-    return output[first : first + math.ceil(count * up / down)].astype(np.float32, copy=False)
 
 
 class StreamedFile:
@@ -103,13 +51,10 @@ class StreamedFile:
 
     def __init__(self, path, sample_rate):
         self.path, self.sample_rate = path, sample_rate
-        next(audio_blocks(path, 1))  # says what is wrong with a file that is no sound file
-        self.header = soundfile.info(os.fsencode(path))
-        self.rate, self.frames = self.header.samplerate, self.header.frames
-        if not RATES[0] <= self.rate <= RATES[1]:
-            raise UnusableAudioError("corrupt", path, f"a sampling rate of {self.rate} Hz")
+        self.header = audio_header(path)
+        self.rate, self.frames = self.header.samplerate, 0
         self.resampled_frames, energy = 0, 0.0
-        for block in self.blocks():
+        for block in resampled_blocks(self._counted(), self.rate, sample_rate):
             self.resampled_frames += len(block)
             energy = energy + np.square(block, dtype=np.float64).sum(axis=0)
         # Root mean square of each channel at the new rate.
@@ -117,8 +62,16 @@ class StreamedFile:
 
     def blocks(self):
         """Yields samples ``(time, channels)`` at the new rate, float32."""
-        read = audio_blocks(self.path, max(1, BLOCK_SAMPLES // self.header.channels))
-        return resampled_blocks((block for block, _ in read), self.rate, self.sample_rate)
+        return resampled_blocks(self._read(), self.rate, self.sample_rate)
+
+    def _read(self):
+        for block, _ in audio_blocks(self.path, max(1, BLOCK_SAMPLES // self.header.channels)):
+            yield block
+
+    def _counted(self):
+        for block in self._read():
+            self.frames += len(block)
+            yield block
 
 
 def choose_format(header, path):
@@ -130,7 +83,7 @@ def choose_format(header, path):
     Arguments
     ---------
     header : object
-        What ``soundfile.info`` says of the other file.
+        What `audio_header` or ``soundfile.info`` says of the other file.
     path : str or Path
         The file to be made.
 

@@ -13,8 +13,9 @@ from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.files import replacing
 from sb_resizegan.utils.locks import file_lock
 

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.manifests import read_manifest
 from sb_resizegan.dataio.prepare.pair_checks import within_tolerance
+from sb_resizegan.dataio.resampling import resample
 
 __all__ = ["Utterance", "measured_snr_db", "read_pair", "read_pair_manifest", "read_utterances"]
 

@@ -9,8 +9,9 @@ from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
-from sb_resizegan.dataio.audio import UnusableAudioError, check_lowpass, low_pass, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.manifests import read_manifest, stamp_files
+from sb_resizegan.dataio.resampling import check_lowpass, low_pass, resample
 from sb_resizegan.dataio.sample_store import SampleStore
 from sb_resizegan.utils.random import FIXED, TRAINING, Draws, check_count, rows_of
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.dataio.audio import read_mono
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.evaluation.scoring import SAMPLE_RATE, Wanted, score_sources
 
 SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".w64"))

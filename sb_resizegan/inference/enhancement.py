@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.long_files import Spool, StreamedFile, choose_format, resampled_blocks
+from sb_resizegan.dataio.long_files import Spool, StreamedFile, choose_format
+from sb_resizegan.dataio.resampling import resampled_blocks
 from sb_resizegan.inference.chunks import process_in_chunks
 from sb_resizegan.inference.interfaces import CheckedPretrained
 from sb_resizegan.inference.model_sources import ModelSourceError

@@ -9,9 +9,10 @@ from scipy.signal import fftconvolve
 from sb_resizegan.augment.mixing import NoisyMixtures
 from sb_resizegan.augment.options import grouped_options
 from sb_resizegan.dataio.activity import active_regions
-from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.recordings import Recordings
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.training.loader import WindowStream
 
 RATE = 16000

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 
 from sb_resizegan.dataio.activity import active_regions, frame_levels, level_gain
-from sb_resizegan.dataio.audio import UnusableAudioError, low_pass, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.resampling import low_pass, resample
 
 RATE = 16000
 
@@ -74,7 +75,7 @@ def test_channels_are_averaged(tmp_path):
 
 
 def test_blocks_join_without_a_seam(tmp_path, monkeypatch):
-    monkeypatch.setattr("sb_resizegan.dataio.audio.BLOCK_FRAMES", 999)
+    monkeypatch.setattr("sb_resizegan.dataio.audio.BLOCK_VALUES", 999)
     soundfile.write(tmp_path / "long.flac", tone(500), RATE)
     expected, _ = soundfile.read(tmp_path / "long.flac", dtype="float32")
     np.testing.assert_array_equal(read_mono(tmp_path / "long.flac")[0], expected)

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.dataio.utterances import read_pair, read_pair_manifest
 from tests.paired_trees import speech_pieces, write, write_pair
 

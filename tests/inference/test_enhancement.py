@@ -8,7 +8,8 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.dataio.audio import UnusableAudioError, resample
+from sb_resizegan.dataio.audio import UnusableAudioError
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, shipped_models
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.models.window_generator import WindowGenerator
@@ -248,7 +249,7 @@ def poison(value):
         (lambda path: soundfile.write(path, np.zeros(0), 16000), "empty: 0 samples"),
         (lambda path: path.write_bytes(b"RIFF and nothing else"), "corrupt"),
         (truncate, "corrupt"),
-        (claim_a_rate, "corrupt: a sampling rate of 1073741824 Hz"),
+        (claim_a_rate, "corrupt: the header contradicts itself: .* at 1073741824 Hz"),
         (poison(np.nan), "not finite"),
         (poison(-np.inf), "not finite"),
         (lambda path: path.unlink(), "unreadable: No such file"),

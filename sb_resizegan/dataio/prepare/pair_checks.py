@@ -12,8 +12,9 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono, resample
+from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.prepare.speech import examine_file
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.files import replacing
 
 __all__ = ["LENGTH_TOLERANCE_SECONDS", "RejectedPair", "UsablePair", "check_pairs", "within_tolerance"]

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.prepare.pair_matching import NoPairsError
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.dataio.utterances import read_pair_manifest
 from tests.paired_trees import (
     file_size_limit,
