@@ -16,14 +16,8 @@ from sb_resizegan.augment.perturbation import (
 from sb_resizegan.augment.segments import noise_segment, speech_segment
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
-from sb_resizegan.utils.random import (
-    FIXED,
-    TRAINING,
-    Draws,
-    check_count,
-    check_range,
-    rows_of,
-)
+from sb_resizegan.utils.checks import check_count, check_range
+from sb_resizegan.utils.random import FIXED, TRAINING, Draws, rows_of
 
 __all__ = ["NoisyMixtures"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-from sb_resizegan.utils.random import check_probability, check_range
+from sb_resizegan.utils.checks import check_probability, check_range
 
 __all__ = ["Changes", "Levels", "Noises", "grouped_options"]
 

@@ -12,7 +12,8 @@ from sb_resizegan.dataio.manifests import stamp_files
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.sample_store import SampleStore
 from sb_resizegan.dataio.utterances import read_pair, read_pair_manifest
-from sb_resizegan.utils.random import Draws, check_count, rows_of
+from sb_resizegan.utils.checks import check_count
+from sb_resizegan.utils.random import Draws, rows_of
 
 __all__ = ["PairedSegments"]
 

@@ -15,8 +15,8 @@ from sb_resizegan.dataio.recordings_cache import (
     load_or_build,
     map_samples,
 )
+from sb_resizegan.utils.checks import check_count
 from sb_resizegan.utils.files import user_cache_folder
-from sb_resizegan.utils.random import check_count
 
 __all__ = ["NoRecordingsError", "Recordings"]
 

@@ -13,7 +13,8 @@ from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.manifests import read_manifest, stamp_files
 from sb_resizegan.dataio.resampling import check_lowpass, low_pass, resample
 from sb_resizegan.dataio.sample_store import SampleStore
-from sb_resizegan.utils.random import FIXED, TRAINING, Draws, check_count, rows_of
+from sb_resizegan.utils.checks import check_count
+from sb_resizegan.utils.random import FIXED, TRAINING, Draws, rows_of
 
 __all__ = ["SpeechWindows"]
 

@@ -12,7 +12,7 @@ import math
 import torch
 
 from sb_resizegan.metrics.pesq import pesq_loss
-from sb_resizegan.nnet.checks import check_integer, check_positive
+from sb_resizegan.utils.checks import check_integer, check_positive
 
 # Magnitude in units of the clean speech's RMS below which compression ends: its slope has no bound at zero.
 FLOOR = 1e-4

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from sb_resizegan.nnet.checks import check_integer
 from sb_resizegan.nnet.level import divided_by_level, utterance_level
+from sb_resizegan.utils.checks import check_integer
 
 
 class EnhancementGenerator(nn.Module):

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.functional import logsigmoid, pad
 
 from sb_resizegan.models.spectral_generator import DualPathBlock, SpectralGenerator
-from sb_resizegan.nnet.checks import check_positive
+from sb_resizegan.utils.checks import check_positive
 
 __all__ = ["limit_memory", "memory_steps"]
 

@@ -17,9 +17,9 @@ from torch import nn
 
 from sb_resizegan.models.enhancement_generator import EnhancementGenerator
 from sb_resizegan.nnet.activations import LEAKY_SLOPE
-from sb_resizegan.nnet.checks import check_integer, check_positive
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d
+from sb_resizegan.utils.checks import check_integer, check_positive
 
 EPSILON = 1e-8
 

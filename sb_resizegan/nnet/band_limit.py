@@ -4,7 +4,7 @@ import torch
 from scipy.signal import firwin, kaiserord
 from torch import nn
 
-from sb_resizegan.nnet.checks import check_positive
+from sb_resizegan.utils.checks import check_positive
 
 __all__ = ["BandLimit"]
 

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from sb_resizegan.nnet.checks import check_input, check_integer
+from sb_resizegan.nnet.checks import check_input
+from sb_resizegan.utils.checks import check_integer
 
 __all__ = ["PhaseShuffle", "shift_reflected"]
 

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sb_resizegan.nnet.checks import check_choice, check_input, check_integer, check_positive
+from sb_resizegan.nnet.checks import check_input
 from sb_resizegan.nnet.composition import (
     block_table,
     edge_tables,
@@ -31,6 +31,7 @@ from sb_resizegan.nnet.composition import (
 )
 from sb_resizegan.nnet.interpolation import RESIZE_MODES, interpolation_phases
 from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
+from sb_resizegan.utils.checks import check_choice, check_integer, check_positive
 
 __all__ = ["UPSAMPLING_MODES", "Upsample1d", "interpolate", "upsample"]
 

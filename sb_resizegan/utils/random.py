@@ -5,19 +5,18 @@ numbers with a generator that is the same for every release of numpy.
 """
 
 import hashlib
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
+
+from sb_resizegan.utils.checks import check_count
 
 __all__ = [
     "FIXED",
     "TRAINING",
     "Draws",
     "StepRandom",
-    "check_count",
-    "check_probability",
-    "check_range",
     "derive_seed",
     "rows_of",
 ]
@@ -159,46 +158,6 @@ class Draws:
     def chance(self, probability):
         """True with a probability; takes one number whatever the probability."""
         return self.number() < probability
-
-
-def check_count(key, number):
-    """Raises a ValueError unless ``number`` is a whole number of at least 1.
-
-    Example
-    -------
-    >>> check_count("batch_size", 16)
-    """
-    if not (isinstance(number, Integral) and number >= 1):
-        raise ValueError(f"{key}: expected a whole number of at least 1, but got {number!r}")
-
-
-def check_probability(key, number):
-    """Raises a ValueError unless ``number`` lies in [0, 1].
-
-    Example
-    -------
-    >>> check_probability("babble", 0.25)
-    """
-    if isinstance(number, bool) or not (isinstance(number, Real) and 0 <= number <= 1):
-        raise ValueError(f"{key}: expected a probability from 0 to 1, but got {number!r}")
-
-
-def check_range(key, pair, lowest, highest):
-    """Raises a ValueError unless ``pair`` is two numbers in order within limits.
-
-    Example
-    -------
-    >>> check_range("snr_db", (20, -5), -100, 100)
-    Traceback (most recent call last):
-    ...
-    ValueError: snr_db: expected two numbers in order from -100 to 100, but got (20, -5)
-    """
-    is_pair = isinstance(pair, tuple | list) and len(pair) == 2
-    is_pair = is_pair and all(isinstance(end, Real) and not isinstance(end, bool) for end in pair)
-    if not (is_pair and lowest <= pair[0] <= pair[1] <= highest):
-        raise ValueError(
-            f"{key}: expected two numbers in order from {lowest:g} to {highest:g}, but got {pair!r}"
-        )
 
 
 def rows_of(rank, world_size, batch_size):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sb_resizegan.utils.random import Draws, check_count, check_probability, check_range
+from sb_resizegan.utils.checks import check_count, check_probability, check_range
+from sb_resizegan.utils.random import Draws
 
 
 def test_every_part_of_the_place_counts():
@@ -37,6 +38,7 @@ def test_places_out_of_range(place):
     [
         (check_count, (0,)),
         (check_count, (1.5,)),
+        (check_count, (True,)),
         (check_probability, (1.1,)),
         (check_probability, (True,)),
         (check_probability, (float("nan"),)),

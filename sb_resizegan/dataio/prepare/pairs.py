@@ -12,9 +12,9 @@ from sb_resizegan.dataio.prepare.pair_checks import UsablePair, check_pairs
 from sb_resizegan.dataio.prepare.pair_layouts import find_pair_files
 from sb_resizegan.dataio.prepare.pair_matching import NoPairsError
 from sb_resizegan.dataio.prepare.speech import split_names
+from sb_resizegan.utils.checks import check_count
 from sb_resizegan.utils.files import write_json
 from sb_resizegan.utils.locks import file_lock
-from sb_resizegan.utils.random import check_count
 
 __all__ = ["prepare_pairs"]
 
