@@ -15,7 +15,6 @@ out (all are named in scores.md), 2 if the call was wrong.
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,9 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
 
     from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS
-    from sb_resizegan.evaluation.evaluate import evaluate_systems
+    from sb_resizegan.evaluation.evaluate import evaluate
+    from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions, installed_scores
     from sb_resizegan.evaluation.systems import SAMPLE_RATE, as_sampler, as_system
     from sb_resizegan.report.enhancement_page import write_enhancement_report
+    from sb_resizegan.report.evaluation_folder import write_evaluation
 
     torch.set_flush_denormal(True)
     if options.layout is not None and options.layout not in LAYOUTS:
@@ -119,27 +120,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_device(parser, options.device)
     models = load_models(parser, options)
     output = options.output
+    refused = {"official_pesq": options.no_official, "dnsmos": options.no_dnsmos}
+    scores = tuple(name for name in installed_scores() if not refused.get(name))
+    scoring = ScoringOptions(scores, options.device, jobs=options.jobs)
     try:
         utterances, left_out = find_utterances(options.data, options.layout, output / "pairs")
         with tqdm(total=len(utterances) * len(models), unit="utterance", disable=None) as bar:
-            table = evaluate_systems(
+            result = evaluate(
                 utterances,
                 {name: as_system(model, options.seed) for name, model in models.items()},
-                output,
-                SAMPLE_RATE,
-                options.device,
-                official=not options.no_official,
-                dnsmos=False if options.no_dnsmos else None,
-                jobs=options.jobs,
-                shown=options.shown,
-                save_audio=options.save_audio,
-                latents={name: as_sampler(model, options.seed) for name, model in models.items()}
-                if options.num_samples
-                else None,
-                num_samples=options.num_samples,
-                remarks=left_out,
+                EvaluationOptions(scoring, SAMPLE_RATE, options.num_samples),
+                samplers={
+                    name: as_sampler(model, options.seed)
+                    for name, model in models.items()
+                    if options.num_samples
+                },
                 progress=bar.update,
             )
+        write_evaluation(result, output, options.shown, options.save_audio, left_out)
         page = write_enhancement_report(
             [output], output / "report.html", f"Enhancement of {options.data.name}"
         )
@@ -148,10 +146,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     print((output / "scores.md").read_text(encoding="utf-8"))
     print(f"written to {output}; the page is {page}")
-    complete = all(
-        math.isfinite(score[measure])
-        for scores in table.systems.values()
-        for score in scores
-        for measure in table.measures
-    )
-    return 0 if complete and not left_out else 1
+    return 0 if result.scores.complete() and not left_out else 1

@@ -44,14 +44,16 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     return parser, options
 
 
-def print_table(pairs: list, columns: list[str], labels: dict[str, str]) -> None:
+def print_table(pairs: list, columns: list[str]) -> None:
     """Mean and range of every figure, over the pairs that have it."""
-    print(f"\n{'':44} {'files':>6} {'mean':>8} {'lowest':>8} {'highest':>8}")
+    from sb_resizegan.metrics.measures import legend
+
+    print(f"\n{'':52} {'files':>6} {'mean':>8} {'lowest':>8} {'highest':>8}")
     for name in columns:
         values = [pair.scores[name] for pair in pairs if not math.isnan(pair.scores[name])]
         cells = [sum(values) / len(values), min(values), max(values)] if values else []
         figures = " ".join(f"{value:8.3f}" for value in cells)
-        print(f"{labels[name]:44} {len(values):6} {figures}")
+        print(f"{legend(name):52} {len(values):6} {figures}")
     both = [
         abs(pair.scores["pesq_wb"] - pair.scores["pesq_wb_official"])
         for pair in pairs
@@ -81,31 +83,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
 
     from sb_resizegan.evaluation.folders import find_pairs, score_pairs
-    from sb_resizegan.evaluation.scoring import LABELS, dnsmos_installed
+    from sb_resizegan.evaluation.options import ScoringOptions, columns_of
+    from sb_resizegan.metrics.speech_scores import SCORES
 
     check_device(parser, options.device)
-    if options.dnsmos and not dnsmos_installed():
-        parser.error("--dnsmos: speechmos or what it needs is not installed")
+    scores = ["si_sdr", "intelligibility"]
+    scores += ["official_pesq"] * options.official + ["dnsmos"] * options.dnsmos
+    for name in scores:
+        missing = SCORES[name].missing()
+        if missing:
+            parser.error(f"{name}: {missing}")
+    scoring = ScoringOptions(tuple(scores), options.device, options.batch_size, options.jobs)
     torch.set_flush_denormal(True)
     if torch.device(options.device).type == "cpu":
         # The other processes have the other cores; threads that wait for each other on busy ones crawl.
         torch.set_num_threads(1)
     pairs, problems = find_pairs(options.reference, options.degraded, options.resample)
-    left_out = [] if options.official else ["pesq_wb_official"]
-    left_out += [] if options.dnsmos else [name for name in LABELS if name.startswith("dnsmos")]
-    columns = [name for name in LABELS if name not in left_out]
+    columns = columns_of(scores)
     if pairs:
         with tqdm(total=2 * len(pairs), unit="score", disable=None) as bar:
-            score_pairs(
-                pairs,
-                options.device,
-                options.official,
-                options.batch_size,
-                options.jobs,
-                bar.update,
-                options.dnsmos,
-            )
-        print_table(pairs, columns, LABELS)
+            score_pairs(pairs, scoring, bar.update)
+        print_table(pairs, columns)
         if options.csv:
             write_csv(options.csv, pairs, columns)
     else:

@@ -9,9 +9,11 @@ import torch
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from sb_resizegan.brains import EnhancementBrain
-from sb_resizegan.evaluation.evaluate import evaluate_systems
+from sb_resizegan.evaluation.evaluate import evaluate
+from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
 from sb_resizegan.report.enhancement_page import write_enhancement_report
+from sb_resizegan.report.evaluation_folder import write_evaluation
 from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.enhancement_data import as_batches, load_data, segment_samples
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
@@ -127,14 +129,13 @@ def finish(hparams, utterances, device):
     models = {"this model": load_system(export_folder, device)}
     if hparams["compare_with"] is not None:
         models = {"regression": load_system(hparams["compare_with"], device), **models}
-    evaluate_systems(
+    result = evaluate(
         utterances,
         {name: as_system(model, hparams["seed"]) for name, model in models.items()},
-        output_folder / "test",
-        hparams["sample_rate"],
-        device,
-        latents={name: as_sampler(model, hparams["seed"]) for name, model in models.items()},
+        EvaluationOptions(ScoringOptions(device=device), hparams["sample_rate"]),
+        samplers={name: as_sampler(model, hparams["seed"]) for name, model in models.items()},
     )
+    write_evaluation(result, output_folder / "test")
     write_enhancement_report([output_folder], output_folder / "report.html")
 
 

@@ -1,1 +1,1 @@
-"""Validating, testing and showing enhancers: table, pictures, page, monitor."""
+"""Scoring enhancers: what they make of noisy speech, beside clean speech. It writes nothing."""

@@ -9,7 +9,7 @@ import soundfile
 
 from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.resampling import resample
-from sb_resizegan.evaluation.scoring import SAMPLE_RATE, Wanted, score_sources
+from sb_resizegan.evaluation.scoring import SAMPLE_RATE, score_sources
 
 SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".w64"))
 
@@ -152,36 +152,19 @@ def read_pair(pair):
     return [np.asarray(signal[:length], dtype=np.float32) for signal in signals]
 
 
-def score_pairs(pairs, device="cpu", official=False, batch_size=16, jobs=None, progress=None, dnsmos=False):
+def score_pairs(pairs, options, progress=None):
     """Scores all pairs: PESQ in batches here, the rest file by file in other processes.
 
     Arguments
     ---------
     pairs : list of FilePair
         Their scores and notes are filled in.
-    device : str or torch.device
-        Where the batches are scored.
-    official : bool
-        Whether to call the ``pesq`` package too.
-    batch_size : int
-        Most pairs in a batch.
-    jobs : int, optional
-        Processes; by default one for each core but one, which scores the batches.
+    options : ScoringOptions
+        What is measured, and where.
     progress : callable, optional
         Called with a number of pairs each time some are done, twice for each pair in all.
-    dnsmos : bool
-        Whether to call ``speechmos`` too.
     """
-    results = score_sources(
-        pairs,
-        read_pair,
-        [pair.seconds for pair in pairs],
-        Wanted(official, dnsmos),
-        device,
-        batch_size,
-        jobs,
-        progress,
-    )
+    results = score_sources(pairs, read_pair, [pair.seconds for pair in pairs], options, progress)
     for pair, result in zip(pairs, results, strict=True):
         pair.notes += result.pop("notes")
         pair.scores.update(result)

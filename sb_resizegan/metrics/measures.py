@@ -1,22 +1,111 @@
-"""What the measures are called: the one map from a measure's name to words and units."""
+"""What the measures are called: the one map from a measure to its words, unit, decimal places and direction.
+
+Columns of tables and keys of figures are the names here, some with a qualifier in front of the unit:
+``out_of_band_real_db`` is ``out_of_band_db`` of real speech.
+"""
 
 import re
+from typing import Literal, NamedTuple
 
-__all__ = ["noisy_column", "readable", "reference_column"]
+__all__ = [
+    "MEASURES",
+    "Measure",
+    "direction",
+    "legend",
+    "measure_of",
+    "noisy_column",
+    "readable",
+    "reference_column",
+    "written",
+]
 
-_WORDS = {
-    "prominence_worst": "worst stride tone",
-    "out_of_band": "out-of-band energy",
-    "spectral_distance": "spectral distance",
-    "spectral_distance_in_band": "spectral distance in band",
-    "frechet_log_mel": "Fréchet log-mel distance",
-    "nearest_neighbour_auc": "nearer to training data than unseen speech",
-    "nearest_neighbour_copied": "copies of training data",
-    "pesq_wb": "PESQ-WB",
-    "estoi": "ESTOI",
-    "si_sdr": "SI-SDR",
-    "unscored": "outputs without PESQ",
+
+class Measure(NamedTuple):
+    """What a measure is called and how it is written."""
+
+    label: str
+    """Words."""
+
+    unit: str = ""
+    """Unit, empty for a pure number."""
+
+    places: int = 2
+    """Decimal places in a table."""
+
+    direction: Literal["higher", "lower"] | None = None
+    """Which is better; None where neither is, or where it depends."""
+
+    source: str = ""
+    """Standard or implementation, for the legend of a table."""
+
+
+# In the order of the columns of a table.
+MEASURES = {
+    # Enhanced speech beside clean speech
+    "pesq_wb": Measure("PESQ-WB", "", 2, "higher", "P.862.2, no Corr. 2; sb_resizegan"),
+    "pesq_wb_official": Measure("PESQ-WB (official)", "", 2, "higher", "P.862.2, no Corr. 2; pesq 0.0.4"),
+    "stoi": Measure("STOI", "", 3, "higher", "pystoi"),
+    "estoi": Measure("ESTOI", "", 3, "higher", "pystoi"),
+    "si_sdr_db": Measure("SI-SDR", "dB", 1, "higher", "SpeechBrain"),
+    "dnsmos_sig": Measure("DNSMOS SIG", "", 2, "higher", "P.835; speechmos"),
+    "dnsmos_bak": Measure("DNSMOS BAK", "", 2, "higher", "P.835; speechmos"),
+    "dnsmos_ovrl": Measure("DNSMOS OVRL", "", 2, "higher", "P.835; speechmos"),
+    "unscored": Measure("outputs without PESQ", "", 0, "lower"),
+    # Terms of the objective of enhancement
+    "objective": Measure("objective", "", 3, "lower"),
+    "magnitude": Measure("magnitude term", "", 3, "lower"),
+    "complex": Measure("complex term", "", 3, "lower"),
+    "waveform": Measure("waveform term", "", 3, "lower"),
+    "pesq": Measure("PESQ term", "", 3, "lower"),
+    # Windows
+    "prominence_worst_db": Measure("worst stride tone", "dB", 1, "lower"),
+    "out_of_band_db": Measure("out-of-band energy", "dB", 1, "lower"),
+    "spectral_distance_db": Measure("spectral distance", "dB", 2, "lower"),
+    "spectral_distance_in_band_db": Measure("spectral distance in band", "dB", 2, "lower"),
+    "frechet_log_mel": Measure("Fréchet log-mel distance", "", 2, "lower"),
+    "nearest_neighbour_auc": Measure("nearer to training data than unseen speech", "", 2),
+    "nearest_neighbour_copied": Measure("copies of training data", "", 3, "lower"),
+    # Trainings
+    "score_gap": Measure("score gap of real and generated windows", "", 2),
+    "epoch": Measure("epoch", "", 0),
+    "seconds": Measure("length", "s", 1),
 }
+QUALIFIERS = {"_real": "real", "_noisy": "noisy", "_floor": "real against real"}
+TONE = re.compile(r"prominence_([\d.]+)hz_db")
+
+
+def measure_of(column: str) -> tuple[Measure, str]:
+    """The measure that a column holds, and of what.
+
+    Arguments
+    ---------
+    column : str
+        A name of :data:`MEASURES`, one with a qualifier, or any other.
+
+    Returns
+    -------
+    measure : Measure
+        Of a name that is not known: its own words, and no direction.
+    of : str
+        What it was taken of, in words, where that is not the generated or enhanced signal.
+
+    Example
+    -------
+    >>> measure_of("si_sdr_noisy_db")
+    (Measure(label='SI-SDR', unit='dB', places=1, direction='higher', source='SpeechBrain'), 'noisy')
+    """
+    if column in MEASURES:
+        return MEASURES[column], ""
+    name, unit = (column[:-3], "_db") if column.endswith("_db") else (column, "")
+    for qualifier, words in QUALIFIERS.items():
+        if name.endswith(qualifier):
+            return measure_of(name[: -len(qualifier)] + unit)[0], words
+    tone = TONE.fullmatch(column)
+    if tone:
+        frequency = float(tone[1])
+        pitch = f"{frequency / 1000:g} kHz" if frequency >= 1000 else f"{frequency:g} Hz"
+        return Measure(f"stride tone at {pitch}", "dB", 1, "lower"), ""
+    return Measure(name.replace("_", " "), "dB" if unit else ""), ""
 
 
 def readable(column: str) -> str:
@@ -25,7 +114,7 @@ def readable(column: str) -> str:
     Arguments
     ---------
     column : str
-        A key of :func:`sb_resizegan.metrics.summary.measure_windows` or any other.
+        A name of :data:`MEASURES`, one with a qualifier, or any other.
 
     Returns
     -------
@@ -37,21 +126,72 @@ def readable(column: str) -> str:
     >>> readable("out_of_band_db"), readable("prominence_1000hz_db"), readable("prominence_worst_real_db")
     ('out-of-band energy, dB', 'stride tone at 1 kHz, dB', 'worst stride tone (real), dB')
     """
-    name, unit = (column[:-3], ", dB") if column.endswith("_db") else (column, "")
-    name, of = (name[:-5], " (real)") if name.endswith("_real") else (name, "")
-    name, of = (name[:-6], " (noisy)") if name.endswith("_noisy") else (name, of)
-    name, of = (name[:-6], " (real against real)") if name.endswith("_floor") else (name, of)
-    tone = re.fullmatch(r"prominence_([\d.]+)hz", name)
-    if tone:
-        frequency = float(tone[1])
-        words = (
-            f"stride tone at {frequency / 1000:g} kHz"
-            if frequency >= 1000
-            else f"stride tone at {frequency:g} Hz"
-        )
-    else:
-        words = _WORDS.get(name, name.replace("_", " "))
-    return words + of + unit
+    measure, of = measure_of(column)
+    return measure.label + (f" ({of})" if of else "") + (f", {measure.unit}" if measure.unit else "")
+
+
+def legend(column: str) -> str:
+    """A column's name in words, with the standard or the implementation where there is one.
+
+    Arguments
+    ---------
+    column : str
+        A name of :data:`MEASURES`.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> legend("stoi"), legend("si_sdr_db")
+    ('STOI (pystoi)', 'SI-SDR, dB (SpeechBrain)')
+    """
+    source = measure_of(column)[0].source
+    return readable(column) + (f" ({source})" if source else "")
+
+
+def written(column: str, value: float) -> str:
+    """A figure with the decimal places of its measure.
+
+    Arguments
+    ---------
+    column : str
+        A name of :data:`MEASURES`.
+    value : float
+        The figure.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> written("stoi", 0.91234), written("si_sdr_db", 12.34)
+    ('0.912', '12.3')
+    """
+    return f"{value:.{measure_of(column)[0].places}f}"
+
+
+def direction(column: str) -> Literal["higher", "lower"] | None:
+    """Which values of a column are better.
+
+    Arguments
+    ---------
+    column : str
+        A name of :data:`MEASURES`, one with a qualifier, or any other.
+
+    Returns
+    -------
+    str or None
+        "higher", "lower", or None where neither is or nothing is known.
+
+    Example
+    -------
+    >>> direction("pesq_wb"), direction("prominence_250hz_db"), direction("anything")
+    ('higher', 'lower', None)
+    """
+    return measure_of(column)[0].direction
 
 
 def reference_column(column: str) -> str:

@@ -80,13 +80,13 @@ def utterances_figure(rows, path, sample_rate=16000, title=None):
     return save(figure, path, dpi=90)  # there is one for each epoch of a training
 
 
-def pesq_figure(table, path):
+def pesq_figure(scores, path):
     """Mean PESQ by signal-to-noise ratio, a line a system; bars are standard errors over utterances.
 
     Arguments
     ---------
-    table : EnhancementTable
-        Scores; PESQ of the ``pesq`` package is shown where it is there, else this package's.
+    scores : SystemScores
+        PESQ of the ``pesq`` package is shown where it is there, else this package's.
     path : str or Path
         Where to put the picture; its ending chooses the format.
 
@@ -95,18 +95,18 @@ def pesq_figure(table, path):
     Path
         The picture.
     """
-    measure = "pesq_wb_official" if "pesq_wb_official" in table.measures else "pesq_wb"
-    buckets = table.buckets()
+    measure = "pesq_wb_official" if "pesq_wb_official" in scores.measures else "pesq_wb"
+    buckets = scores.buckets()
     buckets = buckets[1:] or buckets
     figure = Figure(figsize=(6.5, 4), layout="constrained")
     axes = figure.subplots()
     shift = 0.06
-    for number, system in enumerate(table.systems):
+    for number, system in enumerate(scores.systems):
         places, means, errors = [], [], []
         for place, (_, indices) in enumerate(buckets):
-            values = table.values(system, indices, measure)
+            values = scores.values(system, indices, measure)
             if values:
-                places.append(place + shift * (number - (len(table.systems) - 1) / 2))
+                places.append(place + shift * (number - (len(scores.systems) - 1) / 2))
                 means.append(np.mean(values))
                 errors.append(np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0)
         colour = COLOURS[number % len(COLOURS)]

@@ -5,10 +5,10 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from sb_resizegan.evaluation.evaluate import read_examples, read_variation
-from sb_resizegan.evaluation.table import EnhancementTable
+from sb_resizegan.evaluation.system_scores import SystemScores
 from sb_resizegan.metrics.latents import describe_variation
 from sb_resizegan.metrics.measures import noisy_column
+from sb_resizegan.report.evaluation_folder import read_examples, read_variation
 from sb_resizegan.report.html import (
     ReportTable,
     curves,
@@ -23,6 +23,7 @@ from sb_resizegan.report.html import (
 )
 from sb_resizegan.report.measures_csv import read_measures
 from sb_resizegan.report.runs import begins, by_epoch, read_or_note, read_settings, short_names
+from sb_resizegan.report.score_table import caption, cells, header, noted, read_scores
 
 __all__ = ["EnhancementRun", "is_enhancement_run", "read_enhancement_run", "write_enhancement_report"]
 
@@ -36,7 +37,7 @@ class EnhancementRun(NamedTuple):
     name: str
     """How the page calls it."""
 
-    table: EnhancementTable | None
+    scores: SystemScores | None
     """Scores of the test."""
 
     variation: dict
@@ -105,10 +106,10 @@ def read_enhancement_run(folder, name=None):
             f"{folder}: no such folder; expected the output folder of a training or a test"
         )
     missing = []
-    table, variation, picture, examples = None, {}, None, []
+    scores, variation, picture, examples = None, {}, None, []
     test = _test_folder(folder)
     if test is not None:
-        table = read_or_note(test / "scores.csv", EnhancementTable.read, None, missing)
+        scores = read_or_note(test / "scores.csv", read_scores, None, missing)
         variation = read_or_note(test / "latents.csv", lambda path: read_variation(path.parent), {}, [])
         picture = _checked(test / "pesq_by_snr.png", b"\x89PNG", missing)
         listed = read_or_note(
@@ -127,7 +128,7 @@ def read_enhancement_run(folder, name=None):
             f"{folder}: expected the output folder of a training or a test of an enhancer, but found neither"
         )
     return EnhancementRun(
-        name or folder.resolve().name, table, variation, picture, examples, settings, rows, log, missing
+        name or folder.resolve().name, scores, variation, picture, examples, settings, rows, log, missing
     )
 
 
@@ -169,12 +170,12 @@ def write_enhancement_report(folders, path, title="Enhanced speech"):
 def _section(run):
     """One run: scores, examples, settings, log."""
     parts = [f"<section><h2>{escape(run.name)}</h2>", missing_files(run.missing)]
-    if run.table is not None:
-        parts.append(words_table(ReportTable(run.table.caption(), run.table.header(), run.table.cells())))
-        refused = "".join(f"<li>{escape(line)}</li>" for line in run.table.refused())
-        if refused:
+    if run.scores is not None:
+        parts.append(words_table(ReportTable(caption(run.scores), header(run.scores), cells(run.scores))))
+        notes = "".join(f"<li>{escape(line)}</li>" for line in noted(run.scores))
+        if notes:
             parts.append(
-                f"<details><summary>To be noted of single utterances</summary><ul>{refused}</ul></details>"
+                f"<details><summary>To be noted of single utterances</summary><ul>{notes}</ul></details>"
             )
     parts += [
         f"<p>{escape(system)}: {escape(describe_variation(figures))}</p>"

@@ -9,11 +9,14 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.utterances import Utterance
-from sb_resizegan.evaluation.outputs import choose_shown, enhance_utterances, folder_name, write_signal
+from sb_resizegan.evaluation.by_snr import choose_shown
+from sb_resizegan.evaluation.enhancing import enhance_utterances
+from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.metrics.measures import noisy_column
 from sb_resizegan.report.enhancement_figures import utterances_figure
 from sb_resizegan.report.measures_csv import update_measures
+from sb_resizegan.report.sounds import folder_name, write_signal
 
 __all__ = ["EnhancementMonitor"]
 
@@ -169,16 +172,10 @@ class EnhancementMonitor:
         return self.output_folder / "samples" / name
 
     def _score(self, utterances, outputs):
-        return score_utterances(
-            [utterance.clean for utterance in utterances],
-            outputs,
-            self.sample_rate,
-            official=False,
-            jobs=0,
-            device=self.device,
-            dnsmos=False,
-            intelligibility=self.intelligibility,
-        )
+        scores = ("si_sdr", "intelligibility") if self.intelligibility else ("si_sdr",)
+        options = ScoringOptions(scores, self.device, jobs=0)
+        clean = [utterance.clean for utterance in utterances]
+        return score_utterances(clean, outputs, options, self.sample_rate)
 
     def _figures(self, scores):
         """Means over utterances."""

@@ -1,4 +1,4 @@
-"""The test stage and its page: rows that must come out, files that agree, nothing outside the page."""
+"""An evaluation and its page: rows that must come out, files that agree, nothing outside the page."""
 
 import io
 import re
@@ -8,11 +8,16 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.evaluation.evaluate import evaluate_systems, read_examples, read_variation
-from sb_resizegan.evaluation.table import EnhancementTable
+from sb_resizegan.evaluation.evaluate import evaluate
+from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions
 from sb_resizegan.report.enhancement_page import is_enhancement_run, write_enhancement_report
+from sb_resizegan.report.evaluation_folder import read_examples, read_variation, write_evaluation
+from sb_resizegan.report.score_table import cells, read_scores
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
 from tests.report.test_windows_page import Page
+
+WITHOUT_DNSMOS = ScoringOptions(scores=("si_sdr", "intelligibility", "official_pesq"))
+PESQ_ALONE = EvaluationOptions(ScoringOptions(scores=()))
 
 
 class Oracle:
@@ -29,43 +34,38 @@ class Oracle:
 def stage(utterances, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stage") / "run" / "test"
     systems = {"regression": lambda noisy: 5 * noisy, "this <model>": Oracle(utterances)}
-    table = evaluate_systems(
+    result = evaluate(
         utterances,
         systems,
-        folder,
-        dnsmos=False,
-        shown=2,
-        save_audio=True,
-        latents={"this <model>": lambda x: x + 0.01 * torch.randn_like(x)},
-        num_samples=2,
-        latent_utterances=2,
-        remarks=["One pair was left out."],
+        EvaluationOptions(WITHOUT_DNSMOS, num_samples=2, latent_utterances=2),
+        samplers={"this <model>": lambda x: x + 0.01 * torch.randn_like(x)},
     )
-    return folder, table
+    write_evaluation(result, folder, shown=2, save_audio=True, remarks=["One pair was left out."])
+    return folder, result.scores
 
 
 def test_rows_are_noisy_and_the_systems(stage, utterances):
-    _, table = stage
-    assert list(table.systems) == ["noisy", "regression", "this <model>"]
-    rows = {row.system: row.means for row in table.rows() if row.bucket == "all"}
+    _, scores = stage
+    assert list(scores.systems) == ["noisy", "regression", "this <model>"]
+    rows = {row.system: row.means for row in scores.rows() if row.bucket == "all"}
     for name, mean in rows["noisy"].items():
         assert rows["regression"][name] == pytest.approx(mean, rel=1e-3)  # louder, else the same
     assert rows["this <model>"]["pesq_wb"] > 4.64 and rows["this <model>"]["si_sdr_db"] > 80
     # The sixth states no ratio: with measured ones there are ranges instead of nominal values.
-    assert [bucket for bucket, _ in table.buckets()] == [
+    assert [bucket for bucket, _ in scores.buckets()] == [
         "all",
         "-2.5 to 2.5 dB",
         "2.5 to 7.5 dB",
         "7.5 to 12.5 dB",
     ]
-    assert [len(indices) for _, indices in table.buckets()] == [6, 2, 2, 2]
+    assert [len(indices) for _, indices in scores.buckets()] == [6, 2, 2, 2]
 
 
 def test_files_say_the_same(stage, utterances):
-    folder, table = stage
+    folder, scores = stage
     text = (folder / "scores.md").read_text(encoding="utf-8")
     assert "One pair was left out." in text and "this <model>: Over 2 latents for each of 2" in text
-    assert EnhancementTable.read(folder / "scores.csv").cells() == table.cells()
+    assert cells(read_scores(folder / "scores.csv")) == cells(scores)
     level = read_variation(folder)["this <model>"]["latent_difference_db"]
     assert f"{level:.1f}".replace("-", "−") in text
     examples = read_examples(folder)
@@ -134,12 +134,11 @@ def test_damaged_results_count_as_missing(stage, tmp_path):
 
 def test_wrong_calls(utterances, tmp_path):
     with pytest.raises(ValueError, match=r"expected names other than .* but got 'clean'"):
-        evaluate_systems(utterances[:1], {"clean": lambda x: x}, tmp_path, dnsmos=False)
+        evaluate(utterances[:1], {"clean": lambda x: x}, PESQ_ALONE)
     with pytest.raises(ValueError, match="expected utterances"):
-        evaluate_systems([], {"a": lambda x: x}, tmp_path, dnsmos=False)
+        evaluate([], {"a": lambda x: x}, PESQ_ALONE)
     outside = utterances[0]._replace(name="../../outside")
+    result = evaluate([outside], {"a": lambda x: x}, PESQ_ALONE)
     with pytest.raises(ValueError, match=r"within a folder, but got 'a/\.\./\.\./outside.wav'"):
-        evaluate_systems(
-            [outside], {"a": lambda x: x}, tmp_path / "out", official=False, dnsmos=False, save_audio=True
-        )
-    assert not list(tmp_path.rglob("outside*"))
+        write_evaluation(result, tmp_path / "out", save_audio=True)
+    assert not list(tmp_path.rglob("*"))

@@ -11,8 +11,10 @@ import soundfile
 import torch
 from speechbrain.nnet.losses import cal_si_snr
 
-from sb_resizegan.evaluation.scoring import LABELS, dnsmos_installed, score_utterances
+from sb_resizegan.evaluation.options import ScoringOptions, columns_of, installed_scores
+from sb_resizegan.evaluation.scoring import score_utterances
 
+SCORED = ("si_sdr", "intelligibility", "official_pesq")
 MEASURES = ("pesq_wb", "pesq_wb_official", "stoi", "estoi", "si_sdr_db")
 
 
@@ -29,7 +31,7 @@ def pairs(speech_files):
 
 @pytest.fixture(scope="module")
 def scores(pairs):
-    return score_utterances(*pairs, dnsmos=False)
+    return score_utterances(*pairs, ScoringOptions(SCORED))
 
 
 def test_scores_are_those_of_the_packages(pairs, scores):
@@ -45,13 +47,14 @@ def test_scores_are_those_of_the_packages(pairs, scores):
 
 
 def test_clean_speech_scores_highest_at_any_level(pairs):
-    for score in score_utterances(pairs[0], [0.01 * x for x in pairs[0]], dnsmos=False):
+    for score in score_utterances(pairs[0], [0.01 * x for x in pairs[0]], ScoringOptions(SCORED)):
         assert score["pesq_wb"] > 4.64 and score["pesq_wb_official"] > 4.64
         assert score["stoi"] > 0.9999 and score["estoi"] > 0.9999 and score["si_sdr_db"] > 80
 
 
 def test_order_and_processes_change_nothing(pairs, scores):
-    turned = score_utterances(*(signals[::-1] for signals in pairs), jobs=1, batch_size=1, dnsmos=False)
+    options = ScoringOptions(SCORED, jobs=1, batch_size=1)
+    turned = score_utterances(*(signals[::-1] for signals in pairs), options)
     for score, other in zip(scores, turned[::-1], strict=True):
         for name in MEASURES:
             assert score[name] == pytest.approx(other[name], abs=1e-5)
@@ -63,7 +66,7 @@ def test_what_cannot_be_scored_is_said_and_leaves_the_others_alone(pairs, scores
     bad[100] = np.nan
     references = [clean, clean, 0 * clean, clean, clean[:300], clean[4000:8800], np.zeros(0, np.float32)]
     estimates = [noisy, 0 * noisy, noisy, bad, noisy[:300], noisy[4000:8800], np.zeros(0, np.float32)]
-    found = score_utterances(references, estimates, dnsmos=False)
+    found = score_utterances(references, estimates, ScoringOptions(SCORED))
     for name in MEASURES:
         assert found[0][name] == pytest.approx(scores[0][name], abs=1e-5)
     for score, words in zip(
@@ -80,10 +83,10 @@ def test_what_cannot_be_scored_is_said_and_leaves_the_others_alone(pairs, scores
 
 def test_dnsmos_is_there_if_its_package_is(pairs):
     importable = all(importlib.util.find_spec(name) for name in ("speechmos", "onnxruntime", "librosa"))
-    assert dnsmos_installed() == importable
+    assert ("dnsmos" in installed_scores()) == importable
     clean, noisy = pairs[0][:1], pairs[1][:1]
-    (best,), (worse,) = (score_utterances(clean, x, official=False) for x in ([2 * clean[0]], noisy))
-    columns = [name for name in LABELS if name.startswith("dnsmos")]
+    (best,), (worse,) = (score_utterances(clean, x) for x in ([2 * clean[0]], noisy))
+    columns = [name for name in columns_of(["dnsmos"]) if name.startswith("dnsmos")]
     assert [name for name in best if name.startswith("dnsmos")] == (columns if importable else [])
     for name in columns if importable else ():
         assert 1 <= worse[name] <= 5 and 1 <= best[name] <= 5
@@ -94,7 +97,7 @@ def test_dnsmos_is_there_if_its_package_is(pairs):
 def test_wrong_calls(pairs):
     clean, noisy = pairs
     with pytest.raises(ValueError, match="expected sample_rate 16000, but got 8000"):
-        score_utterances(clean, noisy, 8000)
+        score_utterances(clean, noisy, sample_rate=8000)
     with pytest.raises(ValueError, match="as many references as estimates, but got 3 and 2"):
         score_utterances(clean, noisy[:2])
     with pytest.raises(ValueError, match="utterance 1: expected"):

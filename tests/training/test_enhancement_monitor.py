@@ -9,7 +9,9 @@ import torch
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sb_resizegan.evaluation.outputs import choose_shown, enhance_utterances
+from sb_resizegan.evaluation.by_snr import choose_shown
+from sb_resizegan.evaluation.enhancing import enhance_utterances
+from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.report.measures_csv import read_measures
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
@@ -19,9 +21,8 @@ from sb_resizegan.training.loggers import EpochTensorboardLogger
 def test_figures_are_means_over_utterances(utterances, tmp_path):
     monitor = EnhancementMonitor(tmp_path, utterances, shown=2)
     row = monitor.epoch(1, lambda noisy: 0.5 * noisy)
-    scores = score_utterances(
-        [u.clean for u in utterances], [u.noisy for u in utterances], official=False, dnsmos=False
-    )
+    options = ScoringOptions(scores=("si_sdr", "intelligibility"))
+    scores = score_utterances([u.clean for u in utterances], [u.noisy for u in utterances], options)
     for name in ("pesq_wb", "estoi", "si_sdr_db"):
         mean = np.mean([score[name] for score in scores])
         assert row[name] == pytest.approx(mean, abs=1e-3)

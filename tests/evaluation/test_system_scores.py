@@ -1,4 +1,4 @@
-"""The table: means over what all systems have, buckets, files that say the same."""
+"""Scores of systems and their table: means over what all systems have, buckets, files that say the same."""
 
 import csv
 import math
@@ -6,8 +6,9 @@ import math
 import pytest
 
 from sb_resizegan.dataio.utterances import measured_snr_db
-from sb_resizegan.evaluation.buckets import snr_buckets
-from sb_resizegan.evaluation.table import EnhancementTable
+from sb_resizegan.evaluation.by_snr import snr_buckets
+from sb_resizegan.evaluation.system_scores import SystemScores
+from sb_resizegan.report.score_table import markdown, noted, read_scores, write_scores
 
 NAN = math.nan
 
@@ -18,7 +19,7 @@ def scores(*values, notes=()):
 
 @pytest.fixture
 def table():
-    return EnhancementTable(
+    return SystemScores(
         ["a|b", "c", "d", "e"],
         [0.0, 5.0, 0.0, NAN],
         {
@@ -42,22 +43,22 @@ def test_means_are_over_what_all_systems_have(table):
         ("unknown", "this model"): 1.75,
     }
     assert table.rows()[0].counts == {"pesq_wb": 3, "si_sdr_db": 3}
-    assert "d, this model: PESQ refused: silent degraded; no PESQ, SI-SDR, dB" in table.refused()
+    assert "d, this model: PESQ refused: silent degraded; no PESQ-WB, SI-SDR, dB" in noted(table)
 
 
 def test_markdown_and_csv_say_what_the_table_says(table, tmp_path):
-    markdown, listing = table.write(tmp_path / "new", more=["A paragraph."])
-    text = markdown.read_text(encoding="utf-8")
+    page, listing = write_scores(table, tmp_path / "new", more=["A paragraph."])
+    text = page.read_text(encoding="utf-8")
     cells = [line.strip("|").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     header, rows = cells[0], cells[2:]
-    assert [word.strip() for word in header] == ["SNR", "system", "utterances", "PESQ", "SI-SDR, dB"]
+    assert [word.strip() for word in header] == ["SNR", "system", "utterances", "PESQ-WB", "SI-SDR, dB"]
     assert [word.strip() for word in rows[1]] == ["all", "this model", "4", "2.08 (of 3)", "20.8 (of 3)"]
     assert len(rows) == len(table.rows()) and all(len(row) == len(header) for row in rows)
     assert "A paragraph." in text and "The corpus states no SNR for 1 of 4 utterances" in text
     with open(listing, newline="", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) == 8
-    again = EnhancementTable.read(listing)
-    assert again.markdown(more=["A paragraph."]) == text
+    again = read_scores(listing)
+    assert markdown(again, more=["A paragraph."]) == text
 
 
 @pytest.mark.parametrize(
@@ -74,14 +75,14 @@ def test_markdown_and_csv_say_what_the_table_says(table, tmp_path):
 def test_files_that_are_no_scores(tmp_path, text, words):
     (tmp_path / "scores.csv").write_text(text)
     with pytest.raises(ValueError, match=words):
-        EnhancementTable.read(tmp_path / "scores.csv")
+        read_scores(tmp_path / "scores.csv")
 
 
 def test_tables_that_do_not_fit_together():
     with pytest.raises(ValueError, match="this: expected one for each of 2 utterances, but got 1"):
-        EnhancementTable(["a", "b"], [0, 0], {"this": scores(1.0)})
+        SystemScores(["a", "b"], [0, 0], {"this": scores(1.0)})
     with pytest.raises(ValueError, match="more than one 'a'"):
-        EnhancementTable(["a", "a"], [0, 0], {"this": scores(1.0, 1.0)})
+        SystemScores(["a", "a"], [0, 0], {"this": scores(1.0, 1.0)})
 
 
 def test_ratios_of_a_corpus_are_buckets_and_measured_ones_gather_around_them():

@@ -1,8 +1,10 @@
-"""Groups of utterances by their signal-to-noise ratio."""
+"""Utterances by their signal-to-noise ratio: groups of them, and some that are spread over it."""
 
 import math
 
-__all__ = ["snr_buckets"]
+from sb_resizegan.dataio.utterances import measured_snr_db
+
+__all__ = ["choose_shown", "snr_buckets", "snr_of"]
 
 MOST_NOMINAL = 8
 BIN_DB = 5
@@ -51,6 +53,54 @@ def snr_buckets(snr_db):
         return f"{key:g} dB" if nominal else f"{key:g} to {key + BIN_DB:g} dB"
 
     return [(label(key), groups[key]) for key in sorted(groups)]
+
+
+def choose_shown(utterances, count):
+    """Chooses utterances to listen to, spread evenly over the signal-to-noise ratios.
+
+    Arguments
+    ---------
+    utterances : sequence of Utterance
+    count : int
+
+    Returns
+    -------
+    list of int
+        Numbers of at most ``count`` utterances, noisiest first; the same ones whatever their order.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> from sb_resizegan.dataio.utterances import Utterance
+    >>> ones = np.ones(9)
+    >>> choose_shown([Utterance(str(snr), ones, ones, snr) for snr in (9, 0, 3, 6)], 2)
+    [1, 0]
+    """
+
+    def rank(index):
+        snr_db = snr_of(utterances[index])
+        return (math.inf if math.isnan(snr_db) else snr_db, utterances[index].name)
+
+    ranked = sorted(range(len(utterances)), key=rank)
+    count = min(count, len(ranked))
+    steps = [round(k * (len(ranked) - 1) / max(1, count - 1)) for k in range(count)]
+    return [ranked[step] for step in steps]
+
+
+def snr_of(utterance):
+    """Signal-to-noise ratio of an utterance.
+
+    Arguments
+    ---------
+    utterance : Utterance
+
+    Returns
+    -------
+    float
+        In dB, as the corpus states it, or else measured; NaN where there is none.
+    """
+    stated = utterance.snr_db
+    return measured_snr_db(utterance.noisy, utterance.clean) if stated is None else float(stated)
 
 
 def _distance(value, edge):
