@@ -1,4 +1,4 @@
-"""Run by ``torchrun`` from ``tests/brains/test_adversarial.py``: one process of a training, which saves its weights.
+"""Run by ``torchrun`` from the tests of brains: one process of a training, which saves its weights.
 
 torchrun --nproc_per_node=2 tests/ddp_worker.py MANIFEST DATA_ROOT OUTPUT_FOLDER DOWNSAMPLING
 """

@@ -213,6 +213,6 @@ def score_pair(reference: np.ndarray, estimate: np.ndarray, names: Iterable[str]
     return PairScore(figures, notes)
 
 
-def _full_scale(*signals):
+def _full_scale(*signals: np.ndarray) -> list[np.ndarray]:
     """Signals with a peak of 1: so that constants inside a measure without scale mean the same for all."""
     return [signal.astype(np.float64) / np.abs(signal).max() for signal in signals]
