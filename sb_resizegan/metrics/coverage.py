@@ -103,9 +103,7 @@ def measure_coverage(features: torch.Tensor, reference: torch.Tensor, neighbours
         raise ValueError(f"neighbours: expected 1 to {size - 1} for sets of {size}, but got {neighbours}")
     own, real = features[:size], reference[:size].to(features.device)
     # The nearest neighbour of a point is itself.
-    own_reach, real_reach = (
-        torch.cdist(x, x).kthvalue(neighbours + 1, dim=1).values for x in (own, real)
-    )
+    own_reach, real_reach = (torch.cdist(x, x).kthvalue(neighbours + 1, dim=1).values for x in (own, real))
     distance = torch.cdist(real, own)
     near_real = distance < real_reach[:, None]
     return Coverage(

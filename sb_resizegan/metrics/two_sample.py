@@ -63,7 +63,9 @@ def area_under_curve(positive: torch.Tensor, negative: torch.Tensor) -> AreaUnde
     0.75
     """
     if len(positive) < 2 or len(negative) < 2:
-        raise ValueError(f"expected at least 2 scores in each set, but got {len(positive)} and {len(negative)}")
+        raise ValueError(
+            f"expected at least 2 scores in each set, but got {len(positive)} and {len(negative)}"
+        )
     above = (positive[:, None] > negative).double() + 0.5 * (positive[:, None] == negative).double()
     variance = above.mean(dim=1).var() / len(positive) + above.mean(dim=0).var() / len(negative)
     return AreaUnderCurve(float(above.mean()), float(variance.sqrt()))

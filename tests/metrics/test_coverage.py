@@ -17,8 +17,12 @@ def test_agrees_with_the_definitions_point_by_point():
         return [sorted(float((p - q).norm()) for q in points)[k] for p in points]
 
     own_reach, real_reach = reach(own), reach(real)
-    inside_real = [[float((r - g).norm()) < limit for g in own] for r, limit in zip(real, real_reach, strict=True)]
-    inside_own = [[float((r - g).norm()) < limit for g, limit in zip(own, own_reach, strict=True)] for r in real]
+    inside_real = [
+        [float((r - g).norm()) < limit for g in own] for r, limit in zip(real, real_reach, strict=True)
+    ]
+    inside_own = [
+        [float((r - g).norm()) < limit for g, limit in zip(own, own_reach, strict=True)] for r in real
+    ]
     got = measure_coverage(own, real, k)
     assert got.precision == pytest.approx(sum(any(column) for column in zip(*inside_real, strict=True)) / 40)
     assert got.recall == pytest.approx(sum(any(row) for row in inside_own) / 40)

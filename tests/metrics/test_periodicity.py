@@ -15,7 +15,9 @@ def voices(f0, seed=0):
     """Harmonics of ``f0`` (batch,), falling by 6 dB an octave, with random phases."""
     rng = torch.Generator().manual_seed(seed)
     order = torch.arange(1, 8)
-    phase = 2 * math.pi * (f0[:, None, None] * order[:, None] * TIME + torch.rand(len(f0), 7, 1, generator=rng))
+    phase = (
+        2 * math.pi * (f0[:, None, None] * order[:, None] * TIME + torch.rand(len(f0), 7, 1, generator=rng))
+    )
     return (phase.sin() / order[:, None]).sum(dim=1) * 0.1
 
 
