@@ -212,9 +212,7 @@ class AdversarialBrain(sb.Brain):
         """
         epsilon = self.draw(lambda n, g: torch.rand(n, generator=g), len(real))
         step = self.optimizer_step - self.generator_steps
-        value, figures = self.hparams.loss.critic_loss(
-            bound(self.modules.critic), real, fake, epsilon, step
-        )
+        value, figures = self.hparams.loss.critic_loss(bound(self.modules.critic), real, fake, epsilon, step)
         self.note(figures)
         return value
 

@@ -146,10 +146,10 @@ def kernel_distance(features: torch.Tensor, reference: torch.Tensor) -> float:
         raise ValueError(f"expected at least 2 points in each set, but got {len(features)}, {len(reference)}")
     reference = reference.to(features)
 
-    def kernel(x, y):
+    def kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return (x @ y.T / x.shape[1] + 1) ** 3
 
-    def within(x):
+    def within(x: torch.Tensor) -> torch.Tensor:
         matrix = kernel(x, x)
         return (matrix.sum() - matrix.diagonal().sum()) / (len(x) * (len(x) - 1))
 

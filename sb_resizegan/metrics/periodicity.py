@@ -87,7 +87,9 @@ def measure_periodicity(
     )
 
 
-def _frames_periodicity(frames, sample_rate, floor_hz, ceiling_hz):
+def _frames_periodicity(
+    frames: torch.Tensor, sample_rate: int, floor_hz: float, ceiling_hz: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Strength and pitch of each frame, ``(batch, frames)``, of ``(batch, frames, time)``."""
     length = frames.shape[2]
     window = torch.hann_window(length, device=frames.device)

@@ -145,7 +145,7 @@ def classifier_two_sample(
     return AreaUnderCurve(value, sum(area.standard_error**2 for area in areas) ** 0.5 / folds)
 
 
-def _log_stft(waveforms):
+def _log_stft(waveforms: torch.Tensor) -> torch.Tensor:
     """``(batch, 1, bins, frames)``, float32."""
     window = torch.hann_window(_N_FFT, device=waveforms.device)
     frames = waveforms.float().unfold(1, _N_FFT, _HOP)
@@ -156,20 +156,20 @@ def _log_stft(waveforms):
 class _Classifier(nn.Module):
     """Normalises each bin as the training folds demand, then three convolutions and the mean over time."""
 
-    def __init__(self, features):
+    def __init__(self, features: torch.Tensor) -> None:
         super().__init__()
         self.mean = features.mean(dim=(0, 3), keepdim=True)
         self.scale = 1 / features.std(dim=(0, 3), keepdim=True).clamp(min=1e-3)
         bins = features.shape[2]
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, (kernel, 3), stride=(stride, 1), padding=(kernel // 2, 0))
-            for inputs, outputs, kernel, stride in ((1, 12, 7, 3), (12, 24, 5, 2), (24, 24, 5, 2))
-        )
-        for convolution in self.convolutions:
-            bins = (bins - 1) // convolution.stride[0] + 1
+        self.convolutions = nn.ModuleList()
+        for inputs, outputs, kernel, stride in ((1, 12, 7, 3), (12, 24, 5, 2), (24, 24, 5, 2)):
+            self.convolutions.append(
+                nn.Conv2d(inputs, outputs, (kernel, 3), stride=(stride, 1), padding=(kernel // 2, 0))
+            )
+            bins = (bins - 1) // stride + 1
         self.dense = nn.Linear(24 * bins, 1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = (x - self.mean) * self.scale
         x = x.contiguous(memory_format=torch.channels_last)
         for convolution in self.convolutions:
@@ -177,7 +177,13 @@ class _Classifier(nn.Module):
         return self.dense(F.dropout(x.mean(dim=3).flatten(1), 0.3, self.training)).squeeze(1)
 
 
-def _train_and_score(features, labels, held_out, epochs, rng):
+def _train_and_score(
+    features: torch.Tensor,
+    labels: torch.Tensor,
+    held_out: torch.Tensor,
+    epochs: int,
+    rng: torch.Generator,
+) -> torch.Tensor:
     network = _Classifier(features).to(features.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-2)
     steps = epochs * -(-len(features) // _BATCH)

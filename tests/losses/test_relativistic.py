@@ -26,7 +26,9 @@ def test_values_for_a_linear_critic():
     value, figures = loss.critic_loss(lambda x: x @ slope, real, fake, torch.rand(5))
     assert value.item() == pytest.approx(math.log1p(math.exp(-5)) + 0.5 / 2 * (9 + 9))
     assert figures["score_gap"].item() == pytest.approx(5)
-    assert loss.generator_loss(lambda x: x @ slope, fake, real).item() == pytest.approx(math.log1p(math.exp(5)))
+    assert loss.generator_loss(lambda x: x @ slope, fake, real).item() == pytest.approx(
+        math.log1p(math.exp(5))
+    )
 
 
 def test_gradients_agree_with_finite_differences_for_every_parameter():
