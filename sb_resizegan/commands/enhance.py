@@ -64,16 +64,17 @@ def prepare(parser: CommandParser, options: argparse.Namespace) -> tuple:
     from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
     from sb_resizegan.inference.file_trees import find_jobs
 
+    left_out = []
     options.device = options.device or default_device()
     check_device(parser, options.device)
     try:
-        jobs = find_jobs(options.inputs, options.output, options.num_samples)
+        jobs = find_jobs(options.inputs, options.output, options.num_samples, left_out)
         model = GenerativeEnhancement.from_hparams(source=options.model, run_opts={"device": options.device})
     except ModelSourceError as error:
         parser.error(f"--model: {error}")
     except ValueError as error:
         parser.error(str(error))
-    return jobs, model
+    return jobs, left_out, model
 
 
 def default_device() -> str:
@@ -135,9 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
+    from sb_resizegan.dataio.finding import left_out_lines
     from sb_resizegan.inference.file_trees import share
 
-    all_jobs, model = prepare(parser, options)
+    all_jobs, left_out, model = prepare(parser, options)
     # Recurrent layers fade to numbers that processors are slow with.
     torch.set_flush_denormal(True)
     group = None
@@ -152,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failures = gather(enhance(model, options, jobs, bar), group)
     if not all_jobs:
         print(f"no sound file in {', '.join(map(str, options.inputs))}", file=sys.stderr)
+    if left_out and speaks:
+        print("\nLeft out:", *left_out_lines(left_out), sep="\n  ", file=sys.stderr)
     if failures and speaks:
         print(f"\nNot enhanced: {len(failures)}", *sorted(failures), sep="\n  ", file=sys.stderr)
     return 0 if all_jobs and not failures else 1

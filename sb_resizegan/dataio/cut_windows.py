@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.audio import AUDIO_SUFFIXES, UnusableAudioError, read_mono
+from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.dataio.resampling import check_lowpass, low_pass, resample
 
-__all__ = ["AUDIO_ENDINGS", "CutWindows", "cut_windows"]
+__all__ = ["CutWindows", "cut_windows"]
 
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aif", ".aiff")
 SILENCE_RMS = 1e-3
 # Windows are drawn from a pool of this many times as many, and no more are kept in memory.
 POOL = 8
@@ -85,16 +85,19 @@ def cut_windows(path, num_windows, window_samples=2048, sample_rate=16000, lowpa
     check_lowpass(lowpass_hz, sample_rate)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
-    files = (
-        [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_ENDINGS)
-    )
+    files, skipped = [path], {}
+    if path.is_dir():
+        reasons = {path / name: why_left_out(path / name) for name in files_below(path)}
+        files = [file for file, reason in reasons.items() if reason is None]
+        skipped = {str(file): reason for file, reason in reasons.items() if reason not in (None, "not audio")}
     if not files:
         raise ValueError(
-            f"{path}: expected audio files in this folder ({' '.join(AUDIO_ENDINGS)}), but found none"
+            f"{path}: expected audio files in this folder ({' '.join(sorted(AUDIO_SUFFIXES))}), "
+            "but found none"
         )
     rng = random.Random(seed)
     rng.shuffle(files)
-    pool, resampled, skipped, used = [], {}, {}, 0
+    pool, resampled, used = [], {}, 0
     for file in files:
         if len(pool) >= POOL * num_windows:
             break

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
-from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES
+from sb_resizegan.dataio.finding import why_left_out
 from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.files import replacing
 from sb_resizegan.utils.locks import file_lock
@@ -188,12 +188,9 @@ def _decode_all(files, options):
 
 
 def _decode(path, options):
-    if not os.path.lexists(path):
-        return "missing"
-    if path.is_dir():
-        return "unreadable"
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
-        return "not audio"
+    reason = why_left_out(path)
+    if reason is not None:
+        return reason
     try:
         waveform, rate = read_mono(path, channel=0 if options.impulse_responses else None)
     except UnusableAudioError as error:

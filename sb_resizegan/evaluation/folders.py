@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from sb_resizegan.dataio.audio import read_mono
+from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, read_mono
+from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.evaluation.scoring import SAMPLE_RATE, score_sources
-
-SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".w64"))
 
 
 @dataclass
@@ -43,13 +41,18 @@ class FilePair:
 def _audio_files(folder):
     """Files by their path without suffix, and complaints about those of one name."""
     files, problems = {}, []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in files:
-                problems.append(f"{path}: same name as {files[name].name}, left out")
-            else:
-                files[name] = path
+    for relative in files_below(folder):
+        path = folder / relative
+        reason = why_left_out(path)
+        name = os.path.splitext(relative)[0]
+        if reason == "not audio":
+            continue
+        if reason is not None:
+            problems.append(f"{path}: {reason}, left out")
+        elif name in files:
+            problems.append(f"{path}: same name as {files[name].name}, left out")
+        else:
+            files[name] = path
     return files, problems
 
 
@@ -72,6 +75,7 @@ def find_pairs(reference_folder, degraded_folder, resampling=False):
 
     Example
     -------
+    >>> import soundfile
     >>> folder = getfixture("tmp_path")
     >>> for side, name in (("clean", "a.wav"), ("clean", "b.wav"), ("noisy", "a.flac")):
     ...     (folder / side).mkdir(exist_ok=True)
@@ -107,9 +111,9 @@ def _inspect(pair, resampling):
     headers = []
     for path in (pair.reference, pair.degraded):
         try:
-            headers.append(soundfile.info(os.fsencode(path)))
-        except soundfile.SoundFileError as error:
-            return f"{path}: corrupt: {error}"
+            headers.append(audio_header(path))
+        except UnusableAudioError as error:
+            return str(error)
     rates = [header.samplerate for header in headers]
     if rates != [SAMPLE_RATE] * 2:
         if not resampling:
@@ -123,7 +127,7 @@ def _inspect(pair, resampling):
             f"lengths differ: {headers[0].frames} (reference) and {headers[1].frames} samples (degraded); "
             f"scored over the shorter"
         )
-    pair.seconds = headers[0].duration
+    pair.seconds = headers[0].seconds or 0.0
     return None
 
 

@@ -1,15 +1,11 @@
 """Which files of whole folders are to be enhanced, and where the results go."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
-
+from sb_resizegan.dataio.audio import UnusableAudioError, audio_header
+from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.inference.enhancement import sample_paths
-
-SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64"))
-LONGEST = 1e6  # seconds; a header that says more is damaged
 
 
 @dataclass
@@ -39,11 +35,12 @@ class Job:
         return all(path.is_file() for path in self.outputs)
 
 
-def find_jobs(inputs, output_folder, num_samples=None):
+def find_jobs(inputs, output_folder, num_samples=None, left_out=None):
     """Matches sound files and trees of them with their outputs.
 
     A file given by itself keeps its name; files of a folder keep their path within it. Of folders, files with
-    the ending of a sound format count; hidden ones, and what lies in the output folder, do not.
+    the ending of a sound format count (`sb_resizegan.dataio.finding`); hidden ones, and what lies in the
+    output folder, do not.
 
     Arguments
     ---------
@@ -53,6 +50,8 @@ def find_jobs(inputs, output_folder, num_samples=None):
         Where the results go.
     num_samples : int, optional
         Latents for each file.
+    left_out : list, optional
+        Gets a name and a reason for each file of the folders that is no recording.
 
     Returns
     -------
@@ -76,7 +75,8 @@ def find_jobs(inputs, output_folder, num_samples=None):
     """
     output_folder = Path(output_folder)
     jobs, takers = {}, {}
-    for source, target in _pairs([Path(path) for path in inputs], output_folder):
+    left_out = [] if left_out is None else left_out
+    for source, target in _pairs([Path(path) for path in inputs], output_folder, left_out):
         outputs = sample_paths(target, num_samples)
         for path in outputs:
             other = takers.setdefault(path, source)
@@ -118,18 +118,17 @@ def share(jobs, rank, world_size):
     return parts[rank]
 
 
-def _pairs(inputs, output_folder):
+def _pairs(inputs, output_folder, left_out):
     results = output_folder.resolve()
     for path in inputs:
         if path.is_dir():
             within = path.resolve() in results.parents
-            for file in sorted(path.rglob("*")):
-                relative = file.relative_to(path)
-                hidden = any(part.startswith(".") for part in relative.parts)
-                if hidden or file.suffix.lower() not in SUFFIXES or not file.is_file():
-                    continue
-                if not (within and results in file.resolve().parents):
-                    yield file, output_folder / relative
+            for name in files_below(path, results if within else None):
+                reason = why_left_out(path / name)
+                if reason is None:
+                    yield path / name, output_folder / name
+                else:
+                    left_out.append((str(path / name), reason))
         elif path.exists():
             yield path, output_folder / path.name
         else:
@@ -138,7 +137,6 @@ def _pairs(inputs, output_folder):
 
 def _seconds(path):
     try:
-        seconds = soundfile.info(os.fsencode(path)).duration
-    except (soundfile.SoundFileError, TypeError):
+        return audio_header(path).seconds or 0.0
+    except UnusableAudioError:
         return 0.0  # enhancing it will say what is wrong
-    return seconds if seconds < LONGEST else 0.0

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES
+from sb_resizegan.dataio.audio import AUDIO_SUFFIXES
 
 __all__ = ["SIDES", "ListedPair", "is_pair_list", "list_columns", "read_pair_list"]
 

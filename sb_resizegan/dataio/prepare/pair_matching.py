@@ -1,12 +1,11 @@
 """Files of clean and noisy speech, matched to pairs: what a layout finds, before anybody has listened."""
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES
+from sb_resizegan.dataio.finding import files_below, why_left_out
 
 __all__ = ["FoundPairs", "NoPairsError", "PairFiles", "files_by_key", "joined", "split_of"]
 
@@ -57,7 +56,8 @@ class FoundPairs:
     pairs : list of PairFiles
         Those without a partner too.
     left_out : dict
-        Reason to list of paths: "not audio", "same name twice", "missing", "unreadable" (folders).
+        Reason to list of paths: "not audio", "unreadable format", "same name twice", "missing",
+        "unreadable" (folders).
     texts : list of Path
         Lists and logs that were read along.
     """
@@ -80,25 +80,13 @@ def split_of(name):
 def files_by_key(found, folder, key_of):
     """Audio files below a folder (none if it is None) by the key of their path in it; others are left out."""
     files = {}
-    visited = set()
-
-    def note_unlisted(error):
-        found.leave_out("unreadable", Path(error.filename))
-
-    walk = os.walk(folder, followlinks=True, onerror=note_unlisted) if folder is not None else ()
-    for place, subfolders, names in walk:
-        real = os.path.realpath(place)
-        if real in visited:
-            subfolders.clear()
-            continue
-        visited.add(real)
-        subfolders.sort()
-        for name in sorted(names):
-            path = Path(place, name)
-            if path.suffix.lower() not in AUDIO_SUFFIXES:
-                found.leave_out("not audio", path)
-            elif files.setdefault(key_of(path.relative_to(folder)), path) != path:
-                found.leave_out("same name twice", path)
+    for name in files_below(folder) if folder is not None else ():
+        path = folder / name
+        reason = why_left_out(path)
+        if reason in ("not audio", "unreadable format") or path.is_dir():
+            found.leave_out(reason, path)
+        elif files.setdefault(key_of(Path(name)), path) != path:
+            found.leave_out("same name twice", path)
     return files
 
 

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from sb_resizegan.dataio.audio import AUDIO_SUFFIXES
+from sb_resizegan.dataio.finding import files_below
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
-from sb_resizegan.dataio.prepare.speech import AUDIO_SUFFIXES, find_files
 
 __all__ = ["SourceFile", "find_recordings"]
 
@@ -70,7 +71,7 @@ def _files_of(source, except_folder):
         source = prepare_default_corpus(str(source)[len(PROMPTS) :])
     path = Path(source).expanduser().absolute()
     if path.is_dir():
-        return [SourceFile(path / name, name) for name in find_files(path, except_folder)]
+        return [SourceFile(path / name, name) for name in files_below(path, except_folder, once=True)]
     if path.is_file() and path.suffix.lower() == ".csv":
         return [SourceFile(path.parent / name, name) for name in _names_in_list(path)]
     if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES:

@@ -10,24 +10,19 @@ from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import SILENCE_DB, frame_levels
 from sb_resizegan.dataio.audio import UnusableAudioError, mono_blocks
+from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.dataio.manifests import read_report, stamp_files
 from sb_resizegan.utils.files import write_json
 
 __all__ = [
-    "AUDIO_SUFFIXES",
     "NoSpeechError",
     "examine_file",
-    "find_files",
     "prepare_speech",
     "split_names",
 ]
 
 logger = get_logger(__name__)
 
-AUDIO_SUFFIXES = {
-    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus", ".rf64"),
-    *(".snd", ".sph", ".w64", ".wav"),
-}
 MANIFESTS = {"train": "train.json", "valid": "valid.json"}
 REPORT = "report.json"
 # Changes whenever the same files and options would give other manifests.
@@ -44,8 +39,9 @@ def prepare_speech(
     """Makes ``train.json``, ``valid.json`` and ``report.json`` for a folder of recordings.
 
     Every file of the folder and below is looked at, links included (each file once). What cannot be used is
-    left out, counted and named in the report, under one of: "not audio" (by its ending), "unreadable",
-    "corrupt", "empty", "not finite" (NaN or Inf), "too short", "silent" (no 20 ms above −60 dBFS).
+    left out, counted and named in the report, under one of: "not audio" and "unreadable format" (by their
+    endings), "unreadable", "corrupt", "empty", "not finite" (NaN or Inf), "too short", "silent" (no 20 ms
+    above −60 dBFS). Hidden files, such as ``._a.wav`` beside ``a.wav``, do not count.
 
     The split is by file and depends on each file's own path and the seed alone, so that new files do not move
     the old ones; only where a side would be empty does it get the nearest file. If nothing has changed since
@@ -105,7 +101,8 @@ def prepare_speech(
         )
     if data_folder.resolve() == save_folder.resolve():
         raise ValueError(f"save_folder: expected another folder than data_folder, but both are {data_folder}")
-    names = find_files(data_folder, save_folder)
+    # A copy by link must not get from training into validation.
+    names = list(files_below(data_folder, save_folder, once=True))
     options = [FORMAT, sample_rate, valid_fraction, min_seconds, seed]
     stamp = stamp_files(names, options, data_folder)
     done = read_report(save_folder / REPORT, stamp)
@@ -132,53 +129,6 @@ def prepare_speech(
     write_json(save_folder / REPORT, report)
     _log(report, save_folder)
     return report
-
-
-def find_files(data_folder, save_folder=None):
-    """Names of all files and of folders that cannot be listed, relative to the folder, in order.
-
-    Links are followed, but every folder and file counts once: a copy by link must not get from training into
-    validation, nor a folder into itself.
-
-    Arguments
-    ---------
-    data_folder : str or Path
-        Searched with all that is below.
-    save_folder : str or Path, optional
-        Not searched.
-
-    Returns
-    -------
-    list of str
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "speaker").mkdir()
-    >>> _ = (folder / "speaker" / "a.wav").write_bytes(b"")
-    >>> find_files(folder)
-    ['speaker/a.wav']
-    """
-    names = []
-    visited = set() if save_folder is None else {os.path.realpath(save_folder)}
-
-    def visit_once(path):
-        real = os.path.realpath(path)
-        is_new = real not in visited
-        visited.add(real)
-        return is_new
-
-    def note_unlisted(error):
-        names.append(os.path.relpath(error.filename, data_folder))
-
-    for folder, subfolders, files in os.walk(data_folder, followlinks=True, onerror=note_unlisted):
-        if not visit_once(folder):
-            subfolders.clear()
-            continue
-        subfolders.sort()
-        paths = (os.path.join(folder, file) for file in sorted(files))
-        names += [os.path.relpath(path, data_folder) for path in paths if visit_once(path)]
-    return sorted(names)
 
 
 def _examine(data_folder, names, min_seconds):
@@ -217,13 +167,12 @@ def examine_file(path, min_seconds):
 
     Example
     -------
-    >>> examine_file(Path("notes.txt"), 1.0)
-    'not audio'
+    >>> examine_file(Path("nowhere.wav"), 1.0)
+    'missing'
     """
-    if path.is_dir():
-        return "unreadable"
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
-        return "not audio"
+    reason = why_left_out(path)
+    if reason is not None:
+        return reason
     samples, loudest, rate = 0, -float("inf"), None
     try:
         for block, rate in mono_blocks(path):
