@@ -166,7 +166,7 @@ def _mean(values: list[float]) -> tuple[float, int]:
 def _seeded(seed: int, device: str | torch.device) -> Iterator[None]:
     """Seeds torch's generators, and restores their state afterwards."""
     device = torch.device(device)
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    on_cpu = device.type == "cpu"
+    with torch.random.fork_rng([] if on_cpu else [device], device_type="cuda" if on_cpu else device.type):
         torch.manual_seed(seed)
         yield

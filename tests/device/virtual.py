@@ -144,7 +144,8 @@ def _run(function, args, kwargs):
     _record_waits(function, schema, args, kwargs)
     kwargs, stays = _with_own_device(schema, tensors, kwargs)
     compute = INSTEAD.get(schema.name, function)
-    results = compute(*tree_map(_held, args), **tree_map(_held, kwargs))
+    with _own_randomness(function):
+        results = compute(*tree_map(_held, args), **tree_map(_held, kwargs))
     if torch.Tag.inplace_view in function.tags and stays:
         # The shape that the device reports follows; to set it is autograd's business, which is switched off.
         with torch._C._ForceDispatchKeyGuard(*OUTSIDE_OPERATIONS):
@@ -203,11 +204,24 @@ def _with_own_device(schema, tensors, kwargs):
         if was and not stays and schema.name == "aten::_to_copy":
             _record("to_host", "copy")
     kwargs.pop("pin_memory", None)
-    if any(argument.name == "generator" for argument in schema.arguments) and stays:
-        if kwargs.get("generator") is not None:
-            raise RuntimeError(f"{schema.name}: expected a generator of {NAME}, but got one of the CPU")
-        kwargs["generator"] = Backend.generator
+    if stays and kwargs.get("generator") is not None:
+        raise RuntimeError(f"{schema.name}: expected a generator of {NAME}, but got one of the CPU")
     return kwargs, stays
+
+
+@contextlib.contextmanager
+def _own_randomness(function):
+    """Within, random numbers come from the device's generator and leave the CPU's alone."""
+    if torch.Tag.nondeterministic_seeded not in function.tags:
+        yield
+        return
+    state = torch.default_generator.get_state()
+    torch.default_generator.set_state(Backend.generator.get_state())
+    try:
+        yield
+    finally:
+        Backend.generator.set_state(torch.default_generator.get_state())
+        torch.default_generator.set_state(state)
 
 
 def _wrapped(schema, args, kwargs, results):
