@@ -50,12 +50,18 @@ def test_single_measures(windows, device):
 
 def test_spectra(windows, device):
     def spectra(generated):
-        return power_spectra(generated), log_mel(generated), out_of_band_energy(generated, 1800.0, reduce=False)
+        return (
+            power_spectra(generated),
+            log_mel(generated),
+            out_of_band_energy(generated, 1800.0, reduce=False),
+        )
 
     check_same(spectra, windows[:1], device)
     on_device = windows[0].to(device)
     torch.testing.assert_close(mean_power_spectrum(on_device), mean_power_spectrum(windows[0]))
-    for ours, theirs in zip(log_mel_statistics(on_device)[:2], log_mel_statistics(windows[0])[:2], strict=True):
+    for ours, theirs in zip(
+        log_mel_statistics(on_device)[:2], log_mel_statistics(windows[0])[:2], strict=True
+    ):
         torch.testing.assert_close(torch.as_tensor(ours).cpu(), torch.as_tensor(theirs))
 
 

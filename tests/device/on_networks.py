@@ -19,7 +19,10 @@ from tests.device.virtual import recorded
 
 LAYERS = {
     **{
-        f"up {mode} {'fused' if fused else 'plain'}": (lambda m=mode, f=fused: Upsample1d(2, 3, 5, 2, m, f), 2)
+        f"up {mode} {'fused' if fused else 'plain'}": (
+            lambda m=mode, f=fused: Upsample1d(2, 3, 5, 2, m, f),
+            2,
+        )
         for mode in UPSAMPLING_MODES
         for fused in (True, False)
     },
@@ -56,7 +59,9 @@ def test_layer(name, device):
 
 
 def test_phase_shuffle(device):
-    check_same(scores_and_gradients, (PhaseShuffle(2), torch.randn(3, 4, 20), torch.tensor([1, -2, 0])), device)
+    check_same(
+        scores_and_gradients, (PhaseShuffle(2), torch.randn(3, 4, 20), torch.tensor([1, -2, 0])), device
+    )
     drawn = PhaseShuffle(2)(torch.randn(3, 4, 20).to(device))
     assert drawn.device.type == device.type
 
@@ -141,7 +146,13 @@ def test_adversarial_loss(loss, device):
         value.backward()
         loss.after_critic_step(critic)
         weights = [p.detach().clone() for p in critic.parameters()]
-        return value, figures, weights, [p.grad for p in critic.parameters()], loss.generator_loss(critic, fake)
+        return (
+            value,
+            figures,
+            weights,
+            [p.grad for p in critic.parameters()],
+            loss.generator_loss(critic, fake),
+        )
 
     with recorded() as traffic:
         check_same(both_steps, (critic, *torch.randn(2, 4, 2048), torch.rand(4)), device)

@@ -25,9 +25,12 @@ class NoiseWindows:
 
     def batch(self, n, batch_size, seed, rank=0, world_size=1):
         generator = torch.Generator().manual_seed(1000 * seed + n)
-        return 0.1 * torch.randn(batch_size * world_size, 2048, generator=generator)[
-            rank * batch_size : (rank + 1) * batch_size
-        ]
+        return (
+            0.1
+            * torch.randn(batch_size * world_size, 2048, generator=generator)[
+                rank * batch_size : (rank + 1) * batch_size
+            ]
+        )
 
     def fixed(self, count, seed):
         return self.batch(2**20, count, seed)
@@ -150,7 +153,9 @@ def test_inference(device, tmp_path):
     model = small_model()
     lengths = torch.tensor([1.0, 0.8])
     expected = model.enhance_batch(noisy, lengths, num_samples=2)
-    model.enhance_file(tmp_path / "noisy.wav", tmp_path / "expected.wav", chunk_seconds=0.3, context_seconds=0.1)
+    model.enhance_file(
+        tmp_path / "noisy.wav", tmp_path / "expected.wav", chunk_seconds=0.3, context_seconds=0.1
+    )
     model = type(model)(
         {"generator": model.mods.generator}, {"sample_rate": 16000}, run_opts={"device": str(device)}
     )

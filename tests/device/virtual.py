@@ -243,9 +243,7 @@ def _wrapped(schema, args, kwargs, results):
                 _held(own)  # raises if its shape has changed
             wrapped.append(argument)
         else:
-            wrapped.append(
-                tree_map(lambda t: VirtualTensor(t) if isinstance(t, torch.Tensor) else t, result)
-            )
+            wrapped.append(tree_map(lambda t: VirtualTensor(t) if isinstance(t, torch.Tensor) else t, result))
     return wrapped[0] if single else type(results)(wrapped)
 
 
