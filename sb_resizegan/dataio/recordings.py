@@ -1,26 +1,25 @@
 """Recordings decoded once into one file of samples, from which any stretch can be had at no cost."""
 
 import json
-import os
 from numbers import Real
 
 import numpy as np
-from speechbrain.utils.logger import get_logger
 
+from sb_resizegan.dataio.moments import ActiveMoments
 from sb_resizegan.dataio.prepare.sources import find_recordings
 from sb_resizegan.dataio.prepare.speech import split_names
 from sb_resizegan.dataio.recordings_cache import (
     DecodingOptions,
     NoRecordingsError,
+    describe,
     load_or_build,
     map_samples,
+    report,
 )
 from sb_resizegan.utils.checks import check_count
 from sb_resizegan.utils.files import user_cache_folder
 
 __all__ = ["NoRecordingsError", "Recordings"]
-
-logger = get_logger(__name__)
 
 
 class Recordings:
@@ -81,17 +80,18 @@ class Recordings:
         self.sample_rate = sample_rate
         folder = user_cache_folder(cache_folder) / "recordings"
         files = find_recordings(sources, except_folder=folder)
-        self._sources = _describe(sources)
+        self._sources = describe(sources)
         options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
         self._path, index = load_or_build(files, folder, self._sources, options)
         self.skipped = json.loads(str(index["skipped"]))
         self._audio = map_samples(self._path)
         self._index = {key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")}
         self._index["starts"] = np.cumsum(index["lengths"]) - index["lengths"]
+        self._groups, self._weights = self._index["groups"], np.ones(len(index["lengths"]))
         self._regions, self._region_owners = index["regions"], index["region_owners"]
         self._names = json.loads(str(index["names"]))
         self._choose(np.arange(len(self._names)))
-        self._log()
+        report(self._sources, self)
 
     def __len__(self):
         return len(self.names)
@@ -100,6 +100,16 @@ class Recordings:
     def seconds(self):
         """Length of all recordings together."""
         return float(self.lengths.sum() / self.sample_rate)
+
+    @property
+    def folders(self):
+        """For each recording, the number of the folder that it lies in."""
+        return self._index["groups"][self._chosen]
+
+    @property
+    def active_seconds(self):
+        """For each recording, how much of it is active."""
+        return self._moments.samples(len(self)) / self.sample_rate
 
     @property
     def below_sample_rate(self):
@@ -129,7 +139,7 @@ class Recordings:
         return self._audio[first:last] * self._scales[recording]
 
     def locate(self, place):
-        """Finds a moment of activity: each one is equally likely if ``place`` is uniform.
+        """Finds a moment of activity: each one is equally likely if ``place`` is uniform, but for weights.
 
         Arguments
         ---------
@@ -141,10 +151,7 @@ class Recordings:
         tuple of int
             The recording and a sample of it.
         """
-        sample = int(place * self._active_ends[-1])
-        region = np.searchsorted(self._active_ends, sample, side="right")
-        within = sample - self._active_ends[region] + self._active_lasts[region]
-        return int(self._active_owners[region]), int(within)
+        return self._moments.locate(place)
 
     def neighbour(self, recording, place):
         """Chooses another recording of the same folder, as a rule of the same voice.
@@ -166,6 +173,10 @@ class Recordings:
             return int(recording)
         chosen = first + int(place * (count - 1))
         return int(chosen + (chosen >= recording))
+
+    def is_same_voice(self, first, second):
+        """Whether two recordings lie in one folder, or are of one voice where these are known."""
+        return self._group_starts[first] == self._group_starts[second]
 
     def split(self, valid_fraction, seed=0):
         """Splits by file, each file on its own, so that new ones don't move the others.
@@ -200,6 +211,52 @@ class Recordings:
         is_valid = np.array([name in valid for name in self.names])
         return self._part(~is_valid), self._part(is_valid)
 
+    def weighted(self, weights, voices=None):
+        """The same recordings with some of them more likely than others.
+
+        Arguments
+        ---------
+        weights : sequence of float
+            For each recording, what to multiply the probability of its moments with; at least 0, and 0
+            leaves it out.
+        voices : sequence of str, optional
+            The voice of each recording: neighbours are recordings of the same voice then, not of the same
+            folder.
+
+        Returns
+        -------
+        Recordings
+            In the order of their voices; uses the same file of samples.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many weights or voices as recordings, a weight is negative or not finite, or
+            their sum is 0.
+        """
+        weights = np.asarray(weights, dtype=np.float64)
+        for name, values in (("weights", weights), ("voices", voices)):
+            if values is not None and len(values) != len(self):
+                raise ValueError(
+                    f"{name}: expected one for each of {len(self)} recordings, got {len(values)}"
+                )
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise ValueError("weights: expected finite numbers of at least 0")
+        if weights.sum() == 0:
+            raise ValueError(f"{self._sources}: expected a weight above 0, but the weights sum to zero")
+        part = object.__new__(type(self))
+        part.__dict__.update(self.__dict__)
+        part._weights = self._weights.copy()
+        part._weights[self._chosen] *= weights
+        groups = self._groups[self._chosen]
+        if voices is not None:
+            _, groups = np.unique(np.asarray(voices, dtype=object).astype(str), return_inverse=True)
+            part._groups = np.full(len(self._groups), -1)
+            part._groups[self._chosen] = groups
+        kept = np.flatnonzero(weights > 0)
+        part._choose(self._chosen[kept[np.argsort(groups[kept], kind="stable")]])
+        return part
+
     def _part(self, chosen):
         part = object.__new__(type(self))
         part.__dict__.update(self.__dict__)
@@ -213,32 +270,17 @@ class Recordings:
         self.lengths, self.source_rates = self._index["lengths"][chosen], self._index["rates"][chosen]
         self.levels = self._index["levels"][chosen]
         self._starts, self._scales = self._index["starts"][chosen], self._index["scales"][chosen]
-        # Recordings of one folder follow each other.
+        # Recordings of one folder, or of one voice, follow each other.
         _, firsts, groups, counts = np.unique(
-            self._index["groups"][chosen], return_index=True, return_inverse=True, return_counts=True
+            self._groups[chosen], return_index=True, return_inverse=True, return_counts=True
         )
         self._group_starts, self._group_counts = firsts[groups], counts[groups]
         new_numbers = np.full(len(self._names), -1)
         new_numbers[chosen] = np.arange(len(chosen))
         owners = new_numbers[self._region_owners]
-        regions = self._regions[owners >= 0]
-        self._active_owners = owners[owners >= 0]
-        self._active_lasts = regions[:, 1]
-        self._active_ends = np.cumsum(regions[:, 1] - regions[:, 0])
-
-    def _log(self):
-        logger.info("%s: %d recordings, %.1f minutes", self._sources, len(self), self.seconds / 60)
-        for reason, names in self.skipped.items():
-            logger.warning(
-                "%s: left out as %s: %d files (first: %s)", self._sources, reason, len(names), ascii(names[0])
-            )
-        if self.below_sample_rate:
-            logger.warning(
-                "%s: %d recordings have a sampling rate below %d Hz and so lack the upper band",
-                self._sources,
-                self.below_sample_rate,
-                self.sample_rate,
-            )
+        kept = owners >= 0
+        weights = self._weights[self._region_owners[kept]]
+        self._moments = ActiveMoments(self._regions[kept], owners[kept], weights)
 
     def __getstate__(self):
         # The mapped file goes to a spawned worker by name, not by content.
@@ -247,8 +289,3 @@ class Recordings:
     def __setstate__(self, state):
         self.__dict__.update(state)
         self._audio = map_samples(self._path)
-
-
-def _describe(sources):
-    sources = [sources] if isinstance(sources, str | os.PathLike) else sources
-    return ", ".join(ascii(str(source))[1:-1] for source in sources)

@@ -19,7 +19,7 @@ from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.files import replacing
 from sb_resizegan.utils.locks import file_lock
 
-__all__ = ["DecodingOptions", "NoRecordingsError", "load_or_build", "map_samples"]
+__all__ = ["DecodingOptions", "NoRecordingsError", "describe", "load_or_build", "map_samples", "report"]
 
 logger = get_logger(__name__)
 
@@ -215,3 +215,25 @@ def _decode(path, options):
     level = np.sqrt(np.mean(active.astype(np.float64) ** 2))
     scale = peak / LARGEST
     return _Decoded(np.rint(waveform / scale).astype(np.int16), scale, rate, level, regions)
+
+
+def describe(sources):
+    """What the user calls the sources, for messages."""
+    sources = [sources] if isinstance(sources, str | os.PathLike) else sources
+    return ", ".join(ascii(str(source))[1:-1] for source in sources)
+
+
+def report(sources, recordings):
+    """Logs how many recordings there are, and warns of what was left out and of what lacks the upper band."""
+    logger.info("%s: %d recordings, %.1f minutes", sources, len(recordings), recordings.seconds / 60)
+    for reason, names in recordings.skipped.items():
+        logger.warning(
+            "%s: left out as %s: %d files (first: %s)", sources, reason, len(names), ascii(names[0])
+        )
+    if recordings.below_sample_rate:
+        logger.warning(
+            "%s: %d recordings have a sampling rate below %d Hz and so lack the upper band",
+            sources,
+            recordings.below_sample_rate,
+            recordings.sample_rate,
+        )
