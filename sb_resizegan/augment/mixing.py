@@ -4,8 +4,10 @@ import numpy as np
 import torch
 from scipy.fft import irfft, next_fast_len, rfft
 
-from sb_resizegan.augment.noise import babble_noise, coloured_noise, random_colour
-from sb_resizegan.augment.options import Changes, Levels, Noises
+from sb_resizegan.augment.channels import band_limited, clipped, coded
+from sb_resizegan.augment.interruptions import level_step, silent_stretch, switched_gain
+from sb_resizegan.augment.noise import babble_noise, coloured_noise, random_colour, talker_noise
+from sb_resizegan.augment.options import Changes, Channels, Levels, Noises
 from sb_resizegan.augment.perturbation import (
     change_speed,
     equalise,
@@ -14,6 +16,7 @@ from sb_resizegan.augment.perturbation import (
     room_responses,
 )
 from sb_resizegan.augment.segments import noise_segment, speech_segment
+from sb_resizegan.augment.tonal import tonal_noise
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.utils.checks import check_count, check_range
@@ -24,6 +27,8 @@ __all__ = ["NoisyMixtures"]
 PEAK = 0.99
 NEARLY_CLEAN_DB = (35.0, 60.0)
 SECOND_NOISE_DB = (-12.0, 0.0)
+# Below this, nothing says which of two voices is meant.
+FAINTEST_BESIDE_TALKER_DB = 6.0
 # Room for filters to ring out in.
 PADDING = 512
 FAINTEST = 1e-12
@@ -43,12 +48,14 @@ class NoisyMixtures:
        and with the upper band removed, as it always is where a recording's own rate was lower;
     2. reverberation, if there are impulse responses: the target keeps the direct path and 50 ms of
        reflections and is aligned with the direct path;
-    3. noise: recorded, coloured or babble, now and then two of these, the second up to 12 dB weaker;
-       recorded noise may change its speed, all noise gets an equaliser and a changing gain of its own
-       at times, and where the speech lacks the upper band, so does the noise;
+    3. noise: recorded, coloured, babble, tonal or another voice, now and then two of these, the second up to
+       12 dB weaker; recorded noise may change its speed, all noise gets an equaliser and a changing gain of
+       its own at times, or stops and starts, and where the speech lacks the upper band, so does the noise;
     4. a signal-to-noise ratio: power of the target over its active speech (``active_regions``) to that of the
        noise over the whole segment;
-    5. a level: RMS of the mixture; less where a sample would exceed 0.99. Both sides get the same gain.
+    5. now and then a part that is much fainter, and a band's limits, both sides alike;
+    6. a level: RMS of the mixture; less where a sample would exceed 0.99. Both sides get the same gain;
+    7. now and then clipping and a codec, which the target does not go through, and digital silence.
 
     Arguments
     ---------
@@ -67,6 +74,8 @@ class NoisyMixtures:
         Which noise is added.
     changes : Changes, optional
         What happens to the signals themselves.
+    channels : Channels, optional
+        What a recording or a line does to the mixture.
 
     Raises
     ------
@@ -95,9 +104,11 @@ class NoisyMixtures:
         levels=None,
         noises=None,
         changes=None,
+        channels=None,
     ):
         check_count("segment_samples", segment_samples)
         self.levels, self.changes = levels or Levels(), changes or Changes()
+        self.channels = channels or Channels()
         check_range("bandwidth_hz", self.changes.bandwidth_hz, 500, clean.sample_rate / 2)
         for key, recordings in (("noise", noise), ("rirs", rirs)):
             if recordings is not None and recordings.sample_rate != clean.sample_rate:
@@ -150,19 +161,40 @@ class NoisyMixtures:
 
     def _mixture(self, draws):
         target, speech, cutoff_hz, recording = self._speech(draws)
-        noise = self._noise(draws, recording)
+        noise, has_talker = self._noise(draws, recording)
         if draws.chance(self.noises.second_noise):
-            second = self._noise(draws, recording)
+            second, has_second = self._noise(draws, recording)
             noise = noise + second * np.float32(10 ** (draws.between(*SECOND_NOISE_DB) / 20))
+            has_talker |= has_second
         if cutoff_hz < self.sample_rate / 2:
             noise = self._filter(noise, self._low_pass(cutoff_hz))
         snr_range = NEARLY_CLEAN_DB if draws.chance(self.levels.nearly_clean) else self.levels.snr_db
         snr_db = draws.between(*snr_range)
+        if has_talker:
+            snr_db = max(snr_db, FAINTEST_BESIDE_TALKER_DB)
         ratio = self._speech_power(target) / max(_power(noise), FAINTEST)
         noisy = speech + noise * np.float32(np.sqrt(ratio) * 10 ** (-snr_db / 20))
-        gain = 10 ** (draws.between(*self.levels.level_db) / 20) / np.sqrt(_power(noisy))
-        gain = np.float32(min(gain, PEAK / max(np.abs(noisy).max(), np.abs(target).max())))
-        return gain * noisy, gain * target
+        return self._channel(draws, noisy, target)
+
+    def _channel(self, draws, noisy, target):
+        """What becomes of the mixture and its target on their way."""
+        if draws.chance(self.levels.level_step):
+            step = level_step(draws, target, self.sample_rate)
+            noisy, target = noisy * step, target * step
+        if draws.chance(self.channels.band):
+            noisy, target = band_limited(draws, [noisy, target], self.sample_rate)
+        gain = 10 ** (draws.between(*self.levels.level_db) / 20) / np.sqrt(max(_power(noisy), FAINTEST))
+        gain = np.float32(min(gain, PEAK / max(np.abs(noisy).max(), np.abs(target).max(), FAINTEST)))
+        noisy, target = gain * noisy, gain * target
+        if draws.chance(self.channels.clipping):
+            noisy = clipped(draws, noisy)
+        if draws.chance(self.channels.codec):
+            # What the codec adds may exceed full scale.
+            noisy = np.clip(coded(draws, noisy, self.sample_rate), -PEAK, PEAK)
+        if draws.chance(self.channels.silence):
+            stretch = silent_stretch(draws, self.segment_samples, self.sample_rate)
+            noisy[stretch] = target[stretch] = 0
+        return noisy, target
 
     def _speech(self, draws):
         """Draws the target, what a room makes of it, its upper limit in Hz, and its recording."""
@@ -189,24 +221,32 @@ class NoisyMixtures:
         return target, speech, cutoff_hz, recording
 
     def _noise(self, draws, target):
-        """Draws a noise of any kind, of RMS 1."""
-        kind = draws.number()
-        if kind < self.noises.babble:
-            noise = babble_noise(self.clean, draws, self.segment_samples, target)
-        elif self.noise is None or kind < self.noises.babble + self.noises.coloured:
-            noise = coloured_noise(draws, self.segment_samples, self.sample_rate, random_colour(draws))
+        """Draws a noise of any kind, of RMS 1, and whether it is another voice."""
+        kind, samples, has_talker = draws.number(), self.segment_samples, False
+        ends = np.cumsum([self.noises.babble, self.noises.coloured, self.noises.tonal, self.noises.talker])
+        if self.noise is None:
+            ends[-1] = 1
+        if kind < ends[0]:
+            noise = babble_noise(self.clean, draws, samples, target)
+        elif kind < ends[1]:
+            noise = coloured_noise(draws, samples, self.sample_rate, random_colour(draws))
+        elif kind < ends[2]:
+            noise = tonal_noise(draws, samples, self.sample_rate)
+        elif kind < ends[3]:
+            noise, has_talker = talker_noise(self.clean, draws, samples, target), True
         else:
             percent = self._draw_speed(draws)
-            samples = -(-self.segment_samples * percent // 100)
             recording, anchor = self.noise.locate(draws.number())
-            noise = noise_segment(self.noise, recording, anchor, draws, samples)
+            noise = noise_segment(self.noise, recording, anchor, draws, -(-samples * percent // 100))
             if percent != 100:
-                noise = change_speed(noise, percent)[: self.segment_samples]
+                noise = change_speed(noise, percent)[:samples]
         if draws.chance(self.changes.equaliser):
             noise = equalise(noise, draws)
         if draws.chance(self.noises.gain_change):
-            noise = noise * gain_contour(draws, self.segment_samples, self.sample_rate)
-        return noise / np.float32(np.sqrt(max(_power(noise), FAINTEST)))
+            noise = noise * gain_contour(draws, samples, self.sample_rate)
+        if draws.chance(self.noises.switching):
+            noise = noise * switched_gain(draws, samples, self.sample_rate)
+        return noise / np.float32(np.sqrt(max(_power(noise), FAINTEST))), has_talker
 
     def _draw_speed(self, draws):
         slowest, fastest = self._speed_percent

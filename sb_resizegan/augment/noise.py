@@ -5,7 +5,7 @@ from scipy.fft import irfft, next_fast_len
 
 from sb_resizegan.augment.segments import SPEECH_RMS, noise_segment
 
-__all__ = ["COLOURS", "babble_noise", "coloured_noise", "random_colour"]
+__all__ = ["COLOURS", "babble_noise", "coloured_noise", "random_colour", "talker_noise"]
 
 # Exponents: power density falls as 1 / frequency ** exponent.
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
@@ -14,6 +14,7 @@ LOWEST_HZ = 20.0
 SMALLEST_TRANSFORM = 4096
 VOICES = (3, 8)
 VOICE_STEP_DB = 6.0
+TRIES = 8
 
 
 def coloured_noise(draws, samples, sample_rate, exponent):
@@ -106,3 +107,30 @@ def babble_noise(speech, draws, samples, target=None):
         gain = SPEECH_RMS / speech.levels[recording] * 10 ** (draws.between(-VOICE_STEP_DB, 0) / 20)
         babble += np.float32(gain) * noise_segment(speech, recording, anchor, draws, samples)
     return babble
+
+
+def talker_noise(speech, draws, samples, target):
+    """One other voice: what it says runs in a loop where it is shorter.
+
+    Arguments
+    ---------
+    speech : Recordings
+        Utterances; those of one folder, or of one voice where they are sorted by voices, are taken for the
+        same voice.
+    draws : Draws
+        Where the random numbers come from.
+    samples : int
+        Length.
+    target : int
+        Recording whose voice is not wanted, if there is another one.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(samples,)``, float32.
+    """
+    for _ in range(TRIES):
+        recording, anchor = speech.locate(draws.number())
+        if not speech.is_same_voice(recording, target):
+            break
+    return noise_segment(speech, recording, anchor, draws, samples)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 
 from sb_resizegan.utils.checks import check_probability, check_range
 
-__all__ = ["Changes", "Levels", "Noises", "grouped_options"]
+__all__ = ["Changes", "Channels", "Levels", "Noises", "grouped_options"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Levels:
         Range of the level of the mixture in dB relative to full scale, drawn from evenly.
     nearly_clean : float
         Probability of a signal-to-noise ratio of 35 to 60 dB instead.
+    level_step : float
+        Probability that a part of the segment, up to or from a quiet moment on, is 10 to 30 dB fainter.
 
     Raises
     ------
@@ -36,11 +38,13 @@ class Levels:
     snr_db: tuple[float, float] = (-5.0, 20.0)
     level_db: tuple[float, float] = (-40.0, -15.0)
     nearly_clean: float = 0.05
+    level_step: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("snr_db", self.snr_db, -100, 100)
         check_range("level_db", self.level_db, -100, 0)
         check_probability("nearly_clean", self.nearly_clean)
+        check_probability("level_step", self.level_step)
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,16 @@ class Noises:
     ---------
     babble, coloured : float
         Probabilities that a noise is one of these; recorded noise gets the rest.
+    tonal : float
+        The same for chirps, whining tones and motors.
+    talker : float
+        The same for one other voice, at 6 dB or more: below, nothing says which voice is meant.
     second_noise : float
         Probability of a second noise, up to 12 dB weaker.
     gain_change : float
         Probability that the noise's gain changes along the way.
+    switching : float
+        Probability that the noise stops and starts.
 
     Raises
     ------
@@ -66,17 +76,27 @@ class Noises:
     coloured: float = 0.1
     second_noise: float = 0.3
     gain_change: float = 0.2
+    tonal: float = 0.0
+    talker: float = 0.0
+    switching: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             check_probability(field.name, getattr(self, field.name))
-        if self.babble + self.coloured > 1:
+        # A sum of shares such as 0.1 + 0.2 + 0.7 may exceed 1 by rounding.
+        if self.unrecorded > 1 + 1e-9:
+            shares = [self.babble, self.coloured, self.tonal, self.talker]
             raise ValueError(
-                f"babble, coloured: expected a sum of at most 1, but got {self.babble} and {self.coloured}"
+                f"babble, coloured, tonal, talker: expected a sum of at most 1, but got {shares}"
             )
 
+    @property
+    def unrecorded(self) -> float:
+        """Probability that a noise is none that was recorded."""
+        return self.babble + self.coloured + self.tonal + self.talker
+
     def without_recordings(self) -> "Noises":
-        """The same where there is no recorded noise: babble and coloured noise share all, in their ratio.
+        """The same where there is no recorded noise: the other kinds share all, in their ratio.
 
         Returns
         -------
@@ -85,17 +105,18 @@ class Noises:
         Raises
         ------
         ValueError
-            If neither has a probability.
+            If none of them has a probability.
 
         Example
         -------
         >>> Noises(babble=0.125, coloured=0.375).without_recordings().coloured
         0.75
         """
-        total = self.babble + self.coloured
+        total = self.unrecorded
         if total == 0:
             raise ValueError("babble, coloured: expected one above 0 where there is no recorded noise")
-        return replace(self, babble=self.babble / total, coloured=self.coloured / total)
+        kinds = ("babble", "coloured", "tonal", "talker")
+        return replace(self, **{kind: getattr(self, kind) / total for kind in kinds})
 
 
 @dataclass(frozen=True)
@@ -137,7 +158,39 @@ class Changes:
             check_probability(name, getattr(self, name))
 
 
-GROUPS = {"levels": Levels, "noises": Noises, "changes": Changes}
+@dataclass(frozen=True)
+class Channels:
+    """What a recording or a line does to the mixture.
+
+    Arguments
+    ---------
+    band : float
+        Probability of a telephone's or a codec's band; the target is limited likewise.
+    clipping : float
+        Probability of clipping, 3 to 15 dB below the peak; the target is not clipped.
+    codec : float
+        Probability of a pass through Opus or MP3; the target is not coded. The dearest of all: 5 to 15 ms of
+        processor time for a second of audio.
+    silence : float
+        Probability of a stretch of digital silence at an end or in between; the target is silent there too.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range.
+    """
+
+    band: float = 0.0
+    clipping: float = 0.0
+    codec: float = 0.0
+    silence: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_probability(field.name, getattr(self, field.name))
+
+
+GROUPS = {"levels": Levels, "noises": Noises, "changes": Changes, "channels": Channels}
 
 
 def grouped_options(**options) -> dict:
@@ -146,12 +199,12 @@ def grouped_options(**options) -> dict:
     Arguments
     ---------
     **options
-        Options of :class:`Levels`, :class:`Noises` and :class:`Changes` by name.
+        Options of :class:`Levels`, :class:`Noises`, :class:`Changes` and :class:`Channels` by name.
 
     Returns
     -------
     dict
-        The arguments ``levels``, ``noises`` and ``changes`` of
+        The arguments ``levels``, ``noises``, ``changes`` and ``channels`` of
         :class:`~sb_resizegan.augment.mixing.NoisyMixtures`.
 
     Raises

@@ -285,7 +285,7 @@ def test_wrong_options_are_named(clean, noise, key, value):
 
 
 def test_options_that_do_not_fit_together(clean, noise, small_corpus, cache):
-    with pytest.raises(ValueError, match="babble, coloured: expected a sum of at most 1"):
+    with pytest.raises(ValueError, match="babble, coloured, tonal, talker: expected a sum of at most 1"):
         mixtures(clean, noise, babble=0.6, coloured=0.6)
     with pytest.raises(ValueError, match="babble, coloured: expected one above 0"):
         mixtures(clean)
