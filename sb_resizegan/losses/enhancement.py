@@ -17,15 +17,17 @@ from sb_resizegan.utils.checks import check_integer, check_positive
 # Magnitude in units of the clean speech's RMS below which compression ends: its slope has no bound at zero.
 FLOOR = 1e-4
 QUIETEST = 1e-5  # RMS, −100 dB of full scale: clean speech below it counts as silence of that level
-TERMS = ("magnitude", "complex", "waveform", "pesq")
+TERMS = ("magnitude", "complex", "waveform", "pesq", "deletion")
 
 
 class EnhancementObjective:
-    """Weighted sum of four distances between enhanced and clean speech.
+    """Weighted sum of distances between enhanced and clean speech.
 
     - ``magnitude``: mean square difference of the compressed magnitude spectra.
     - ``complex``: the same of the compressed complex spectra, real and imaginary part added.
     - ``waveform``: mean absolute difference of the samples.
+    - ``deletion``: mean square of what the compressed magnitude lacks of the clean one; what is too much
+      counts nothing here. Beside ``magnitude``, it makes taking speech away dearer than leaving noise.
     - ``pesq``: 4.5 less the raw wide-band PESQ score, divided by 4.5; see
       :func:`~sb_resizegan.metrics.pesq.pesq_loss`.
 
@@ -34,7 +36,7 @@ class EnhancementObjective:
 
     Arguments
     ---------
-    magnitude, complex, waveform, pesq : float
+    magnitude, complex, waveform, pesq, deletion : float
         The weights, at least 0, one of them above.
     n_fft : int
         Length of the Hann window in samples; the hop is a quarter of it.
@@ -66,8 +68,9 @@ class EnhancementObjective:
         n_fft: int = 512,
         compression: float = 0.3,
         sample_rate: int = 16000,
+        deletion: float = 0.0,
     ) -> None:
-        weights = dict(zip(TERMS, (magnitude, complex, waveform, pesq), strict=True))
+        weights = dict(zip(TERMS, (magnitude, complex, waveform, pesq, deletion), strict=True))
         for name, weight in weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
                 raise ValueError(f"{name}: expected a weight of at least 0, but got {weight!r}")
@@ -114,7 +117,7 @@ class EnhancementObjective:
         enhanced, clean = enhanced / scale, clean / scale
         if "waveform" in self.weights:
             terms["waveform"] = ((enhanced - clean).abs().sum(1, keepdim=True) / samples).mean()
-        if "magnitude" in self.weights or "complex" in self.weights:
+        if self.weights.keys() & {"magnitude", "complex", "deletion"}:
             terms.update(self._spectral(enhanced, clean, samples))
         weighed = (self.weights[name] * term for name, term in terms.items() if name in self.weights)
         value = sum(weighed, start=enhanced.new_zeros(()))
@@ -146,6 +149,8 @@ class EnhancementObjective:
         terms = {}
         if "magnitude" in self.weights:
             terms["magnitude"] = distance(torch.sub(*compressed.chunk(2)))
+        if "deletion" in self.weights:
+            terms["deletion"] = distance(torch.sub(*compressed.chunk(2)).clamp_max(0))
         if "complex" in self.weights:
             directed = torch.view_as_real(spectra * (compressed / magnitudes)).flatten(2)
             terms["complex"] = distance(torch.sub(*directed.chunk(2)))

@@ -62,6 +62,8 @@ class SpectralGenerator(EnhancementGenerator):
         Length of the analysis window in samples, a power of two; the hop is half of it.
     compression : float
         Exponent of the magnitudes, above 0 and at most 1.
+    estimates : int
+        Complex outputs of the network for each bin. This class uses the first, the mask.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class SpectralGenerator(EnhancementGenerator):
         causal: bool = False,
         n_fft: int = 512,
         compression: float = 0.3,
+        estimates: int = 1,
     ) -> None:
         n_fft = check_integer("n_fft", n_fft, 4)
         if n_fft & (n_fft - 1):
@@ -120,6 +123,7 @@ class SpectralGenerator(EnhancementGenerator):
             DualPathBlock(channels, time_units, band_units, causal)
             for _ in range(check_integer("blocks", blocks))
         )
+        widths[0] = 2 * check_integer("estimates", estimates)
         self.decoder = nn.ModuleList(
             Upsample1d(wide, narrow, kernel_size, factor, upsampling, attenuation=attenuation)
             for narrow, wide, factor in reversed(list(zip(widths, widths[1:], factors, strict=False)))
@@ -165,6 +169,24 @@ class SpectralGenerator(EnhancementGenerator):
         torch.Tensor
             Complex, ``(batch, bins, frames)``.
         """
+        # Around 1: an untrained model passes the speech on.
+        return 1 + self.outputs(compressed, latent)[0]
+
+    def outputs(self, compressed: torch.Tensor, latent: torch.Tensor | None) -> list[torch.Tensor]:
+        """What the network makes of a compressed spectrum.
+
+        Arguments
+        ---------
+        compressed : torch.Tensor
+            Complex, ``(batch, bins, frames)``.
+        latent : torch.Tensor or None
+            ``(batch, latent_dim, frames - 1)``; the last vector serves the last frame too.
+
+        Returns
+        -------
+        list of torch.Tensor
+            Complex, ``(batch, bins, frames)``, one for each two channels of the last stage.
+        """
         # Frames are examples to the convolutions, and real and imaginary part their channels.
         batch, _, frames = compressed.shape
         x = torch.view_as_real(compressed.transpose(1, 2))  # (batch, frames, bins, 2)
@@ -186,10 +208,10 @@ class SpectralGenerator(EnhancementGenerator):
 
         x = x.flatten(0, 1).transpose(1, 2)  # (batch * frames, channels, bands)
         for stage in self.decoder:
-            x = stage(self.activation(x + skips.pop()))  # the last: (batch * frames, 2, bins)
-        mask = x.float().transpose(1, 2).unflatten(0, (batch, frames))  # (batch, frames, bins, 2)
-        # Around 1: an untrained model passes the speech on.
-        return 1 + torch.view_as_complex(mask.contiguous()).transpose(1, 2)  # (batch, bins, frames)
+            x = stage(self.activation(x + skips.pop()))  # the last: (batch * frames, 2 or more, bins)
+        x = x.float().transpose(1, 2).unflatten(0, (batch, frames))  # (batch, frames, bins, 2 or more)
+        pairs = x.unflatten(3, (-1, 2)).contiguous()
+        return list(torch.view_as_complex(pairs).permute(3, 0, 2, 1))  # (batch, bins, frames) each
 
 
 class DualPathBlock(nn.Module):

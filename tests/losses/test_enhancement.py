@@ -98,3 +98,12 @@ def test_wrong_weights_are_named(options, message):
 def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match="enhanced and clean of one shape"):
         EnhancementObjective()(torch.zeros(1, 100), torch.zeros(1, 99), torch.ones(1))
+
+
+def test_deletion_counts_what_is_missing_and_not_what_is_too_much(speech):
+    clean, _ = speech
+    objective = EnhancementObjective(magnitude=0, complex=0, waveform=0, pesq=0, deletion=1.0)
+    louder, fainter = (objective(gain * clean, clean, torch.ones(2))[0] for gain in (2.0, 0.5))
+    assert louder == 0 and fainter > 0.001
+    both = EnhancementObjective(magnitude=1.0, complex=0, waveform=0, pesq=0)
+    torch.testing.assert_close(fainter, both(0.5 * clean, clean, torch.ones(2))[0])

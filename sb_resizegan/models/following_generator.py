@@ -1,0 +1,98 @@
+"""Generator of enhanced speech that follows the level of its input and may add to it, not only take away.
+
+Source
+------
+The network is that of :class:`~sb_resizegan.models.spectral_generator.SpectralGenerator`. A spectrum that is
+estimated directly beside the mask: A. Li et al., "Two heads are better than one: a two-stage complex spectral
+mapping approach for monaural speech enhancement", TASLP 2021. Normalisation that follows the level: H.
+Schröter et al., "DeepFilterNet", ICASSP 2022, section 2.2 (there as an exponential mean).
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch.nn.functional import conv1d, pad
+
+from sb_resizegan.models.spectral_generator import EPSILON, SpectralGenerator
+from sb_resizegan.nnet.checks import check_positive
+
+__all__ = ["FollowingGenerator"]
+
+# What counts as silence: relative to the utterance's RMS, or to full scale for a causal model.
+FLOOR = 1e-4
+
+
+class FollowingGenerator(SpectralGenerator):
+    """A spectral generator whose network sees every frame relative to the level around it.
+
+    The level of a frame is the RMS of the frames around it under a Hann window, or under the later half of
+    one, which ends with the frame itself, if causal; nothing outside the signal counts. So a louder talker
+    some seconds away, silence, or a wrong level do not change what the network sees of a frame. What follows
+    is relative to that level too: the mask multiplies the compressed spectrum, and the network's own estimate
+    of the spectrum, if it makes one, is added.
+
+    Arguments
+    ---------
+    follow_seconds : float
+        Length of the window to each side.
+    direct : bool
+        Whether a spectrum is added to what the mask lets through. It can fill in what noise has covered; a
+        mask can only weigh what is there.
+    **options
+        Those of :class:`~sb_resizegan.models.spectral_generator.SpectralGenerator`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument out of range.
+
+    Example
+    -------
+    >>> generator = FollowingGenerator(channels=16, time_units=16, band_units=16, blocks=1, latent_dim=0)
+    >>> generator(torch.randn(2, 8000)).shape
+    torch.Size([2, 8000])
+    """
+
+    weights: torch.Tensor
+
+    def __init__(
+        self, follow_seconds: float = 2.0, direct: bool = True, sample_rate: int = 16000, **options: Any
+    ) -> None:
+        super().__init__(estimates=2 if direct else 1, **options)
+        self.direct = bool(direct)
+        frames = round(check_positive("follow_seconds", follow_seconds) * sample_rate / self.hop)
+        if not frames:
+            raise ValueError(f"follow_seconds: expected at least a hop, but got {follow_seconds}")
+        self.reach = frames - 1
+        weights = torch.hann_window(2 * frames + 1, periodic=False)[1:-1]  # its ends are 0
+        if self.causal:
+            weights[frames:] = 0
+        self.register_buffer("weights", weights.view(1, 1, -1), persistent=False)
+
+    def followed_level(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Level of each frame of a spectrum ``(batch, bins, frames)``, as ``(batch, 1, frames)``."""
+        power = torch.view_as_real(spectrum).square().sum(3).mean(1, keepdim=True)
+        around = (self.reach, self.reach)
+        sums = conv1d(pad(power, around), self.weights)
+        counts = conv1d(pad(torch.ones_like(power), around), self.weights)
+        return (sums / counts + FLOOR**2).sqrt()
+
+    def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
+        """Enhanced speech of normalised noisy speech; see :class:`EnhancementGenerator`."""
+        time = noisy.shape[1]
+        spectrum = self.spectrum(noisy)
+        level = self.followed_level(spectrum)
+        spectrum = spectrum[:, :-1] / level
+        compressed = spectrum * (spectrum.abs() + EPSILON).pow(self.compression - 1)
+        outputs = self.outputs(compressed, latent)
+        estimate = compressed * (1 + outputs[0])
+        if self.direct:
+            estimate = estimate + outputs[1]
+        enhanced = estimate * (estimate.abs() + EPSILON).pow(1 / self.compression - 1) * level
+        enhanced = pad(enhanced, (0, 0, 0, 1))
+        padded = (spectrum.shape[2] - 1) * self.hop
+        waveform = torch.istft(
+            enhanced * math.sqrt(self.n_fft), self.n_fft, self.hop, window=self.window, length=padded
+        )
+        return waveform[:, :time]
