@@ -10,8 +10,9 @@ from sb_resizegan.augment.interruptions import level_step, silent_stretch, switc
 from sb_resizegan.augment.mixing import NoisyMixtures
 from sb_resizegan.augment.options import grouped_options
 from sb_resizegan.augment.tonal import chirps, motor, tone
-from sb_resizegan.dataio.audio import read_mono, resample
+from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.recordings import Recordings
+from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.random import Draws
 
 RATE = 16000
