@@ -71,7 +71,7 @@ def level_step(draws, speech, sample_rate):
     -------
     >>> from sb_resizegan.utils.random import Draws
     >>> gain = level_step(Draws(seed=1, n=0), np.ones(16000, dtype=np.float32), 16000)
-    >>> -30 <= 20 * np.log10(gain.min()) <= -10, float(gain.max())
+    >>> bool(-30 <= 20 * np.log10(gain.min()) <= -10), float(gain.max())
     (True, 1.0)
     """
     frame = int(FRAME_SECONDS * sample_rate)
