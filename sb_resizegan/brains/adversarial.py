@@ -211,17 +211,18 @@ class AdversarialBrain(sb.Brain):
             ``(batch, ...)``.
         """
         epsilon = self.draw(lambda n, g: torch.rand(n, generator=g), len(real))
-        value, figures = self.hparams.loss.critic_loss(bound(self.modules.critic), real, fake, epsilon)
+        step = self.optimizer_step - self.generator_steps
+        value, figures = self.hparams.loss.critic_loss(bound(self.modules.critic), real, fake, epsilon, step)
         self.note(figures)
         return value
 
-    def generator_objective(self, bound, fake):
-        """Adversarial loss of the generator in its step."""
+    def generator_objective(self, bound, fake, real):
+        """Adversarial loss of the generator in its step; see :meth:`critic_objective`."""
         # The bare module with frozen weights: the step needs none of the critic's gradients, and DDP none of
         # its hooks.
         critic = without_ddp(self.modules.critic)
         with frozen(critic):
-            value = self.hparams.loss.generator_loss(bound(critic), fake)
+            value = self.hparams.loss.generator_loss(bound(critic), fake, real)
         self.note({"generator_loss": value.detach()})
         return value
 

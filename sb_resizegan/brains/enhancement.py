@@ -55,7 +55,7 @@ class EnhancementBrain(AdversarialBrain):
         self.note(figures)
         if self.critic_steps:
             bound, unit = self._critic_of(noisy, lengths)
-            adversarial = self.generator_objective(bound, predictions.float() / unit)
+            adversarial = self.generator_objective(bound, predictions.float() / unit, clean / unit)
             value = value + self.hparams.adversarial_weight * adversarial
         return value
 

@@ -48,4 +48,4 @@ class WGANBrain(AdversarialBrain):
             return -gap
         if self.active == "critic":
             return self.critic_objective(bound, real, predictions)
-        return self.generator_objective(bound, predictions)
+        return self.generator_objective(bound, predictions, real)

@@ -2,8 +2,10 @@
 
 All have the same three methods, so a Brain need not know which one it has:
 
-* ``critic_loss(critic, real, fake, epsilon)`` gives the loss that the critic minimises and its figures,
-* ``generator_loss(critic, fake)`` gives the loss that the generator minimises,
+* ``critic_loss(critic, real, fake, epsilon, step)`` gives the loss that the critic minimises and its figures;
+  ``step`` is the number of the critic's step, for penalties that are taken on some steps only,
+* ``generator_loss(critic, fake, real)`` gives the loss that the generator minimises; only relativistic losses
+  (:mod:`sb_resizegan.losses.relativistic`) look at ``real``,
 * ``after_critic_step(critic)`` changes the critic after its optimizer step (weight clipping), or does
   nothing.
 
@@ -20,6 +22,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sb_resizegan.nnet.checks import check_integer
+
 Critic = Callable[[torch.Tensor], torch.Tensor]
 LossAndFigures = tuple[torch.Tensor, dict[str, torch.Tensor]]
 
@@ -31,8 +35,8 @@ def _precise(x: torch.Tensor) -> torch.Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def gradient_norm(critic: Critic, candidates: torch.Tensor) -> torch.Tensor:
-    """Norm of the critic's gradient at each candidate, differentiable (for a penalty).
+def scores_and_slope(critic: Critic, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores of candidates and the squared norm of the critic's gradient at each, for a penalty.
 
     Computed in float32 with autocast off where that would be float16, whose range the penalty's graph leaves.
 
@@ -45,8 +49,14 @@ def gradient_norm(critic: Critic, candidates: torch.Tensor) -> torch.Tensor:
 
     Returns
     -------
-    torch.Tensor
-        ``(batch,)``, the norm over all dimensions but the first. Its own gradient is finite at zero.
+    tuple of torch.Tensor
+        ``(batch,)`` each, both differentiable; the norm is taken over all dimensions but the first.
+
+    Example
+    -------
+    >>> scores, slope = scores_and_slope(lambda x: 3 * x.sum(dim=1), torch.ones(2, 4))
+    >>> scores.tolist(), slope.tolist()
+    ([12.0, 12.0], [36.0, 36.0])
     """
     device_type = candidates.device.type
     half = torch.is_autocast_enabled(device_type) and torch.get_autocast_dtype(device_type) is torch.float16
@@ -55,10 +65,28 @@ def gradient_norm(critic: Critic, candidates: torch.Tensor) -> torch.Tensor:
         torch.enable_grad(),
         torch.autocast(device_type, enabled=torch.is_autocast_enabled(device_type) and not half),
     ):
-        scores = critic(candidates)
-        (gradient,) = torch.autograd.grad(_precise(scores).sum(), candidates, create_graph=True)
+        scores = _precise(critic(candidates))
+        (gradient,) = torch.autograd.grad(scores.sum(), candidates, create_graph=True)
+    return scores, _precise(gradient).flatten(1).square().sum(dim=1)
+
+
+def gradient_norm(critic: Critic, candidates: torch.Tensor) -> torch.Tensor:
+    """Norm of the critic's gradient at each candidate, differentiable: see :func:`scores_and_slope`.
+
+    Arguments
+    ---------
+    critic : callable
+        From candidates to scores ``(batch,)``.
+    candidates : torch.Tensor
+        ``(batch, ...)``.
+
+    Returns
+    -------
+    torch.Tensor
+        ``(batch,)``. Its own gradient is finite at zero.
+    """
     # The square root has an infinite slope at zero, which a dead critic reaches.
-    return (_precise(gradient).flatten(1).square().sum(dim=1) + 1e-12).sqrt()
+    return (scores_and_slope(critic, candidates)[1] + 1e-12).sqrt()
 
 
 def gradient_penalty(
@@ -136,6 +164,10 @@ class WassersteinGP(_AdversarialLoss):
         Lambda, the weight of the penalty; at least 0.
     sides : str
         ``two-sided`` or ``one-sided``.
+    penalty_interval : int
+        The penalty is taken on every so many steps of the critic, with so many times its weight (T. Karras et
+        al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020, section 3.1); 1 is the
+        published loss.
 
     Example
     -------
@@ -146,26 +178,32 @@ class WassersteinGP(_AdversarialLoss):
     ['penalty', 'wasserstein']
     """
 
-    def __init__(self, weight: float = 10.0, sides: str = "two-sided") -> None:
+    def __init__(self, weight: float = 10.0, sides: str = "two-sided", penalty_interval: int = 1) -> None:
         if sides not in SIDES:
             raise ValueError(f"sides: expected one of {list(SIDES)}, but got {sides!r}")
         if not weight >= 0:
             raise ValueError(f"weight: expected at least 0, but got {weight}")
         self.weight = weight
         self.sides = sides
+        self.penalty_interval = check_integer("penalty_interval", penalty_interval)
 
     def critic_loss(
-        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor, step: int = 0
     ) -> LossAndFigures:
         """Loss and figures of the critic."""
         real_scores, fake_scores = score_both(critic, real, fake)
         wasserstein = real_scores.mean() - fake_scores.mean()
+        if step % self.penalty_interval:
+            return -wasserstein, {"wasserstein": wasserstein.detach()}
         penalty = gradient_penalty(critic, real, fake, epsilon, self.sides)
-        loss = self.weight * penalty - wasserstein
+        loss = self.weight * self.penalty_interval * penalty - wasserstein
         return loss, {"wasserstein": wasserstein.detach(), "penalty": penalty.detach()}
 
-    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
+    def generator_loss(
+        self, critic: Critic, fake: torch.Tensor, real: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Loss of the generator."""
+        del real
         return -_precise(critic(fake)).mean()
 
 
@@ -184,16 +222,19 @@ class WassersteinClipping(_AdversarialLoss):
         self.clip = clip
 
     def critic_loss(
-        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor, step: int = 0
     ) -> LossAndFigures:
         """Loss and figures of the critic."""
-        del epsilon
+        del epsilon, step
         real_scores, fake_scores = score_both(critic, real, fake)
         wasserstein = real_scores.mean() - fake_scores.mean()
         return -wasserstein, {"wasserstein": wasserstein.detach()}
 
-    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
+    def generator_loss(
+        self, critic: Critic, fake: torch.Tensor, real: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Loss of the generator."""
+        del real
         return -_precise(critic(fake)).mean()
 
     @torch.no_grad()
@@ -207,16 +248,19 @@ class NonSaturating(_AdversarialLoss):
     """The original GAN with the non-saturating generator loss (I. Goodfellow et al. 2014, section 3)."""
 
     def critic_loss(
-        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor, step: int = 0
     ) -> LossAndFigures:
         """Loss and figures of the critic, whose scores are logits."""
-        del epsilon
+        del epsilon, step
         real_scores, fake_scores = score_both(critic, real, fake)
         loss = F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
         return loss, {"score_gap": (real_scores.mean() - fake_scores.mean()).detach()}
 
-    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
+    def generator_loss(
+        self, critic: Critic, fake: torch.Tensor, real: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Loss of the generator."""
+        del real
         return F.softplus(-_precise(critic(fake))).mean()
 
 
@@ -224,14 +268,17 @@ class Hinge(_AdversarialLoss):
     """Hinge loss (J. H. Lim and J. C. Ye, "Geometric GAN", 2017; used by GAN-TTS)."""
 
     def critic_loss(
-        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor
+        self, critic: Critic, real: torch.Tensor, fake: torch.Tensor, epsilon: torch.Tensor, step: int = 0
     ) -> LossAndFigures:
         """Loss and figures of the critic."""
-        del epsilon
+        del epsilon, step
         real_scores, fake_scores = score_both(critic, real, fake)
         loss = F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
         return loss, {"score_gap": (real_scores.mean() - fake_scores.mean()).detach()}
 
-    def generator_loss(self, critic: Critic, fake: torch.Tensor) -> torch.Tensor:
+    def generator_loss(
+        self, critic: Critic, fake: torch.Tensor, real: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Loss of the generator."""
+        del real
         return -_precise(critic(fake)).mean()

@@ -2,8 +2,17 @@
 
 from sb_resizegan.models.conditional_critic import ConditionalCritic
 from sb_resizegan.models.critic import WindowCritic
+from sb_resizegan.models.spectral_critic import CriticSum, SpectralCritic
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.models.window_generator import WindowGenerator
 
-__all__ = ["ConditionalCritic", "SpectralGenerator", "WaveformGenerator", "WindowCritic", "WindowGenerator"]
+__all__ = [
+    "ConditionalCritic",
+    "CriticSum",
+    "SpectralCritic",
+    "SpectralGenerator",
+    "WaveformGenerator",
+    "WindowCritic",
+    "WindowGenerator",
+]

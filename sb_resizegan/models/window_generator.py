@@ -13,22 +13,26 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from sb_resizegan.models.residual import NoiseInput, ResidualBlock, activation_layer
 from sb_resizegan.models.stages import check_window
 from sb_resizegan.nnet.band_limit import BandLimit
+from sb_resizegan.nnet.checks import check_integer
 from sb_resizegan.nnet.upsampling import Upsample1d
 
 
 class WindowGenerator(nn.Module):
     """Maps a latent vector to a window of waveform: dense layer, then one upsampling convolution per stage.
 
-    Every stage but the last is followed by a ReLU, the last one by a tanh. There is no normalisation. With a
+    An activation stands before every stage, a tanh behind the last one. There is no normalisation. Optionally
+    residual blocks stand before each stage's activation, and high-passed noise is added behind each stage but
+    the last; the noise is part of the latent vector, so that a latent still gives one window. With a
     band limit, a fixed low-pass follows: whatever the learned layers do, nothing remains above the band of
     the data. Its margins are taken from samples generated beyond the window.
 
     Arguments
     ---------
     latent_dim : int
-        Size of the latent vector.
+        Size of the latent vector without noise.
     window_samples : int
         Samples of the generated window; a multiple of the product of ``factors``.
     channels : sequence of int
@@ -47,6 +51,12 @@ class WindowGenerator(nn.Module):
         Cut-off of the low-pass in Hz (:class:`~sb_resizegan.nnet.band_limit.BandLimit`); none by default.
     sample_rate : int
         Of the windows in Hz; only the band limit needs it.
+    activation : str
+        ``relu`` or ``snake`` (:class:`~sb_resizegan.nnet.activations.Snake`).
+    residual_blocks : int
+        Residual blocks before each stage (:class:`~sb_resizegan.models.residual.ResidualBlock`).
+    noise : bool
+        Whether noise is added (:class:`~sb_resizegan.models.residual.NoiseInput`).
 
     Raises
     ------
@@ -72,6 +82,9 @@ class WindowGenerator(nn.Module):
         fused: bool = True,
         band_limit_hz: float | None = None,
         sample_rate: int = 16000,
+        activation: str = "relu",
+        residual_blocks: int = 0,
+        noise: bool = False,
     ) -> None:
         super().__init__()
         channels, factors = tuple(channels), tuple(factors)
@@ -100,6 +113,18 @@ class WindowGenerator(nn.Module):
             for in_channels, out_channels, factor in zip(channels, (*channels[1:], 1), factors, strict=True)
         )
 
+        blocks = check_integer("residual_blocks", residual_blocks, minimum=0)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width, activation) for _ in range(blocks))) for width in channels
+        )
+        self.activations = nn.ModuleList(activation_layer(activation, width) for width in channels)
+        self.noise = nn.ModuleList(
+            NoiseInput(width, factor) for width, factor in zip(channels[1:], factors, strict=False) if noise
+        )
+        # The latent vector's parts: the latent itself, then the noise behind each stage.
+        lengths = [self.first_shape[1] * math.prod(factors[: stage + 1]) for stage in range(len(self.noise))]
+        self.latent_parts = (latent_dim, *lengths)
+
     def sample_latent(self, batch: int, generator: torch.Generator | None = None) -> torch.Tensor:
         """Latent vectors, uniform on [-1, 1] (WaveGAN, section 3.1).
 
@@ -114,9 +139,10 @@ class WindowGenerator(nn.Module):
         Returns
         -------
         torch.Tensor
-            ``(batch, latent_dim)``, on the device of the weights.
+            ``(batch, latent_dim)``, and as many columns more as there are samples of noise; on the device of
+            the weights.
         """
-        latent = torch.rand(batch, self.latent_dim, generator=generator) * 2 - 1
+        latent = torch.rand(batch, sum(self.latent_parts), generator=generator) * 2 - 1
         return latent.to(self.dense.weight.device)
 
     def forward(self, latent: torch.Tensor) -> torch.Tensor:
@@ -125,20 +151,25 @@ class WindowGenerator(nn.Module):
         Arguments
         ---------
         latent : torch.Tensor
-            ``(batch, latent_dim)``.
+            As from :meth:`sample_latent`.
 
         Returns
         -------
         torch.Tensor
             ``(batch, window_samples)``, in [-1, 1], which a band limit may exceed a little.
         """
-        if latent.dim() != 2 or latent.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"latent: expected shape (batch, {self.latent_dim}), but got {tuple(latent.shape)}"
-            )
+        size = sum(self.latent_parts)
+        if latent.dim() != 2 or latent.shape[1] != size:
+            raise ValueError(f"latent: expected shape (batch, {size}), but got {tuple(latent.shape)}")
+        latent, *noises = latent.split(self.latent_parts, dim=1)
         x = self.dense(latent).unflatten(1, self.first_shape)
-        for stage in self.stages:
-            x = stage(torch.relu(x))
+        for index, (blocks, activation, stage) in enumerate(
+            zip(self.blocks, self.activations, self.stages, strict=True)
+        ):
+            if index and self.noise:
+                # Uniform on [-1, 1]: a variance of one third.
+                x = self.noise[index - 1](x, math.sqrt(3) * noises[index - 1])
+            x = stage(activation(blocks(x)))
         x = torch.tanh(x.squeeze(1))
         if self.band_limit is None:
             return x

@@ -1,9 +1,9 @@
 """Layers: upsampling, downsampling, phase shuffle. They know no model and no recipe."""
 
-from sb_resizegan.nnet.activations import LeakyReLU
+from sb_resizegan.nnet.activations import LeakyReLU, Snake
 from sb_resizegan.nnet.band_limit import BandLimit
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.phase_shuffle import PhaseShuffle
 from sb_resizegan.nnet.upsampling import Upsample1d, interpolate
 
-__all__ = ["BandLimit", "Downsample1d", "LeakyReLU", "PhaseShuffle", "Upsample1d", "interpolate"]
+__all__ = ["BandLimit", "Downsample1d", "LeakyReLU", "PhaseShuffle", "Snake", "Upsample1d", "interpolate"]

@@ -1,11 +1,14 @@
-"""Piecewise linear activation without a second derivative."""
+"""Activations: piecewise linear without a second derivative, and periodic."""
 
+import math
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["LEAKY_SLOPE", "LeakyReLU"]
+from sb_resizegan.nnet.checks import check_positive
+
+__all__ = ["LEAKY_SLOPE", "LeakyReLU", "Snake"]
 
 LEAKY_SLOPE = 0.2  # below zero, in all networks of this package (WaveGAN, table 4)
 
@@ -74,3 +77,37 @@ class LeakyReLU(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.slope}"
+
+
+class Snake(nn.Module):
+    """Periodic activation `x + sin²(a x) / a` with a learned `a > 0` for each channel.
+
+    L. Ziyin, T. Hartwig, M. Ueda, "Neural networks fail to learn periodic functions and how to fix it",
+    NeurIPS 2020, equation 3. Of a sine it makes harmonics, as a rectifier does, but smooth ones that fall
+    off fast.
+
+    Arguments
+    ---------
+    channels : int
+        Channels of the input.
+    rate : float
+        Where `a` starts.
+
+    Example
+    -------
+    >>> Snake(16)(torch.zeros(2, 16, 100)).shape
+    torch.Size([2, 16, 100])
+    """
+
+    def __init__(self, channels: int, rate: float = 1.0) -> None:
+        super().__init__()
+        # Its logarithm is learned, so that it stays above zero.
+        self.log_rate = nn.Parameter(torch.full((channels, 1), math.log(check_positive("rate", rate))))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Applies the function to `(batch, channels, time)`, which it returns."""
+        rate = self.log_rate.exp().to(x.dtype)
+        return x + torch.sin(rate * x).square() / rate
+
+    def extra_repr(self) -> str:
+        return f"{len(self.log_rate)}"

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sb_resizegan.models.critic import WindowCritic
+from sb_resizegan.models.residual import NoiseInput
 from sb_resizegan.models.window_generator import WindowGenerator
 from sb_resizegan.nnet.downsampling import DOWNSAMPLING_MODES
 from sb_resizegan.nnet.upsampling import UPSAMPLING_MODES
@@ -37,6 +38,45 @@ def test_latents_follow_the_seed_and_fill_their_cube():
     assert draws[0].abs().max() <= 1
     assert draws[0].mean().item() == pytest.approx(0, abs=0.01)
     assert draws[0].var().item() == pytest.approx(1 / 3, abs=0.01)
+
+
+OPTIONS = [{"activation": "snake"}, {"residual_blocks": 2}, {"noise": True}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("upsampling", ["transpose", "sinc"])
+def test_options_of_the_generator_give_windows_and_gradients(upsampling, options):
+    generator = WindowGenerator(upsampling=upsampling, band_limit_hz=1650.0, **options)
+    windows = generator(generator.sample_latent(3))
+    assert windows.shape == (3, 2048)
+    windows.square().sum().backward()
+    for name, parameter in generator.named_parameters():
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_options_add_weights_only_where_they_are_asked_for():
+    names = set(WindowGenerator().state_dict())
+    for options in OPTIONS:
+        assert names < set(WindowGenerator(**options).state_dict())
+
+
+def test_noise_is_part_of_the_latent_and_changes_the_window():
+    generator = WindowGenerator(noise=True)
+    latent = generator.sample_latent(2, torch.Generator().manual_seed(0))
+    assert latent.shape == (2, 64 + 32 + 128 + 512)
+    assert torch.equal(generator(latent), generator(latent))
+    other = torch.cat([latent[:, :64], generator.sample_latent(2)[:, 64:]], dim=1)
+    assert (generator(other) - generator(latent)).abs().max() > 1e-4
+
+
+def test_noise_lies_above_the_band_that_the_upsampling_leaves():
+    layer = NoiseInput(1, 4)
+    torch.nn.init.ones_(layer.gains)
+    added = layer(torch.zeros(200, 1, 1024), torch.randn(200, 1024)).squeeze(1)
+    power = torch.fft.rfft(added * torch.hann_window(1024)).abs().square().mean(dim=0)
+    # A quarter of the band lies below: 128 of 513 bins, of which the filter has a transition about the edge.
+    assert 10 * torch.log10(power[:64].mean() / power[256:].mean()) < -15
+    assert (power[200:] / power[256:].mean() > 0.7).all()
 
 
 @pytest.mark.parametrize("downsampling", DOWNSAMPLING_MODES)
@@ -85,6 +125,8 @@ def test_shifts_may_be_one_for_the_batch():
         ({"kernel_size": 0}, r"kernel_size.*at least 1.*0"),
         ({"upsampling": "transpose", "kernel_size": 3}, r"kernel_size.*at least factor.*3"),
         ({"upsampling": "sinc", "attenuation": -3.0}, r"attenuation.*-3"),
+        ({"activation": "tanh"}, "activation: expected one of relu, snake, but got 'tanh'"),
+        ({"residual_blocks": -1}, "residual_blocks: expected at least 0, but got -1"),
         ({"latent_dim": 0}, "latent_dim: expected at least 1, but got 0"),
     ],
 )
