@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from speechbrain.utils.distributed import if_main_process, run_on_main
+from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
 
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.evaluation.evaluate import evaluate
@@ -53,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if hparams["start_from"] is not None:
                 start_from(hparams)
             stream = training_stream(source, hparams, run_opts)
-            monitor = EpochMonitor(folder, utterances, hparams)
+            monitor = make_monitor(folder, utterances, hparams, run_opts)
             brain = EnhancementBrain(
                 hparams["modules"],
                 {**hparams, "train_loggers": training_loggers(hparams)},
                 len(stream),
-                on_epoch=monitor,
+                on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
                 checkpoint_key=hparams["checkpoint_key"],
                 highest_is_best=True,
                 run_opts=run_opts,
@@ -97,19 +97,22 @@ def start_from(hparams):
         raise RunError(f"start_from: {hparams['start_from']} is another architecture: {error}") from error
 
 
-class EpochMonitor:
-    """Scores the averaged generator at the end of each epoch, in the main process, on the Brain's device."""
+def make_monitor(folder, utterances, hparams, run_opts):
+    """What measures the generator at the end of each epoch, in the main process; None in others."""
+    if not if_main_process():
+        return None
+    device = run_opts["device"] or infer_device()
+    try:
+        return EnhancementMonitor(folder, utterances, hparams["sample_rate"], device=device)
+    except ValueError as error:  # PESQ refuses all of them
+        raise RunError(f"validation: {error}") from error
 
-    def __init__(self, folder, utterances, hparams):
-        self.arguments = folder, utterances, hparams["sample_rate"]
-        self.monitor = None
 
-    def __call__(self, epoch, brain):
-        if self.monitor is None:
-            self.monitor = EnhancementMonitor(*self.arguments, device=brain.device)
-        figures = self.monitor.epoch(epoch, lambda noisy: enhance(brain, noisy))
-        self.monitor.log(brain.hparams.train_loggers[1].writer, epoch)
-        return figures
+def measure_epoch(epoch, brain, monitor):
+    """Figures of the averaged generator; sounds and spectrograms go to the folder and to TensorBoard."""
+    figures = monitor.epoch(epoch, lambda noisy: enhance(brain, noisy))
+    monitor.log(brain.hparams.train_loggers.tensorboard.writer, epoch)
+    return figures
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from sb_resizegan.training.run import (
     training_loggers,
     training_stream,
 )
-from sb_resizegan.training.window_monitor import WindowMonitor, log_to_tensorboard
+from sb_resizegan.training.window_monitor import WindowMonitor
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -142,7 +142,7 @@ def make_monitor(folder, hparams, real, train_windows):
 def measure_epoch(epoch, brain, monitor):
     """Measures, pictures and sounds of an epoch; returns the figures."""
     figures = monitor.epoch(epoch, generate(brain, brain.hparams.measured_windows))
-    log_to_tensorboard(brain.hparams.train_loggers[1].writer, monitor, epoch)
+    monitor.log(brain.hparams.train_loggers.tensorboard.writer, epoch)
     return figures
 
 

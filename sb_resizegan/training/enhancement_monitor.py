@@ -1,13 +1,10 @@
 """What a training of an enhancer leaves behind at the end of each epoch: figures, sound and pictures."""
 
 import math
-from pathlib import Path
 
 import torch
-from matplotlib import image
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.by_snr import choose_shown
 from sb_resizegan.evaluation.enhancing import enhance_utterances
@@ -15,8 +12,8 @@ from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.metrics.measures import noisy_column
 from sb_resizegan.report.enhancement_figures import utterances_figure
-from sb_resizegan.report.measures_csv import update_measures
 from sb_resizegan.report.sounds import folder_name, write_signal
+from sb_resizegan.training.epoch_monitor import EpochMonitor, epoch_name
 
 __all__ = ["EnhancementMonitor"]
 
@@ -25,12 +22,12 @@ logger = get_logger(__name__)
 LOWEST_PESQ = 1.0
 
 
-class EnhancementMonitor:
+class EnhancementMonitor(EpochMonitor):
     """Enhances validation utterances, measures them, and writes what a user looks at and listens to.
 
     In ``output_folder`` it keeps ``measures.csv`` (a row per epoch, with the figures of the noisy speech
     beside those of the enhanced), ``spectrograms/epoch_NNNN.png``, and for each utterance that is shown
-    ``samples/N_NAME/noisy.wav``, ``clean.wav`` and ``epoch_NNNN.wav``. Belongs into the main process.
+    ``samples/N_NAME/noisy.wav``, ``clean.wav`` and ``epoch_NNNN.wav``.
 
     Arguments
     ---------
@@ -70,8 +67,7 @@ class EnhancementMonitor:
         device="cpu",
         intelligibility=True,
     ):
-        self.output_folder = Path(output_folder)
-        self.sample_rate = sample_rate
+        super().__init__(output_folder, sample_rate)
         self.device = torch.device(device)
         self.intelligibility = intelligibility
         utterances = [Utterance(*utterance) for utterance in utterances]
@@ -89,7 +85,6 @@ class EnhancementMonitor:
             )
         self.noisy = self._figures(kept)
         self.shown = choose_shown(self.utterances, shown)
-        self._logged = False
 
     def epoch(self, epoch, enhance):
         """Measures and writes one epoch.
@@ -114,13 +109,13 @@ class EnhancementMonitor:
         if row["unscored"]:
             logger.warning(f"epoch {epoch}: PESQ refuses {row['unscored']} of {len(outputs)} outputs")
         noisy = {noisy_column(name): self.noisy[name] for name in row if name != "unscored"}
-        update_measures(self.output_folder / "measures.csv", epoch, {**row, **noisy})
+        self.write_row(epoch, {**row, **noisy})
         for number in self.shown:
             utterance, folder = self.utterances[number], self._folder(number)
             for name, signal in (
                 ("noisy", utterance.noisy),
                 ("clean", utterance.clean),
-                (_epoch_name(epoch), outputs[number]),
+                (epoch_name(epoch), outputs[number]),
             ):
                 write_signal(folder / f"{name}.wav", signal, self.sample_rate)
         rows = {
@@ -135,41 +130,22 @@ class EnhancementMonitor:
             utterances_figure(rows, self.picture_path(epoch), self.sample_rate, title=f"epoch {epoch}")
         return row
 
-    def log(self, writer, epoch):
-        """Puts an epoch's sounds and picture into a TensorBoard log; call it after :meth:`epoch`.
+    def constant_sounds(self) -> dict:
+        """Noisy and clean speech of the utterances that are shown."""
+        return {
+            f"{self._folder(number).name}/{name}": self._folder(number) / f"{name}.wav"
+            for number in self.shown
+            for name in ("noisy", "clean")
+        }
 
-        Arguments
-        ---------
-        writer : torch.utils.tensorboard.SummaryWriter
-            The log, the attribute ``writer`` of
-            :class:`~sb_resizegan.training.loggers.EpochTensorboardLogger`.
-        epoch : int
-            The epoch.
-        """
-        for number in self.shown:
-            folder = self._folder(number)
-            names = [_epoch_name(epoch)] if self._logged else ["noisy", "clean", _epoch_name(epoch)]
-            for name in names:
-                tag = "enhanced" if name.startswith("epoch") else name
-                waveform = torch.from_numpy(read_mono(folder / f"{name}.wav")[0])[None]
-                writer.add_audio(f"{folder.name}/{tag}", waveform, epoch, sample_rate=self.sample_rate)
-        if self.shown:
-            picture = image.imread(self.picture_path(epoch))[..., :3]
-            writer.add_image("spectrograms", picture, epoch, dataformats="HWC")
-        self._logged = True
-        writer.flush()
-
-    def picture_path(self, epoch):
-        """The spectrograms of an epoch."""
-        return self.output_folder / "spectrograms" / f"{_epoch_name(epoch)}.png"
-
-    def sample_paths(self, epoch):
+    def epoch_sounds(self, epoch: int) -> dict:
         """The enhanced utterances of an epoch."""
-        return [self._folder(number) / f"{_epoch_name(epoch)}.wav" for number in self.shown]
+        folders = [self._folder(number) for number in self.shown]
+        return {f"{folder.name}/enhanced": folder / f"{epoch_name(epoch)}.wav" for folder in folders}
 
     def _folder(self, number):
         name = folder_name(self.shown.index(number), self.utterances[number].name)
-        return self.output_folder / "samples" / name
+        return self.samples_folder / name
 
     def _score(self, utterances, outputs):
         scores = ("si_sdr", "intelligibility") if self.intelligibility else ("si_sdr",)
@@ -184,10 +160,6 @@ class EnhancementMonitor:
             row[name] = _mean([score[name] for score in scores if math.isfinite(score[name])])
         row["unscored"] = sum(not math.isfinite(score["pesq_wb"]) for score in scores)
         return row
-
-
-def _epoch_name(epoch):
-    return f"epoch_{epoch:04d}"
 
 
 def _label(utterance):

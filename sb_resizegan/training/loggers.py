@@ -3,6 +3,7 @@
 import logging
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from speechbrain.utils.distributed import main_process_only
 
@@ -57,6 +58,16 @@ class EpochTensorboardLogger(TensorboardLogger):
             self.global_step[name] = dict.fromkeys(stats or {}, before)
         super().log_stats(stats_meta, train_stats, valid_stats, test_stats, verbose)
         self.writer.flush()
+
+
+class TrainLoggers(NamedTuple):
+    """What a training writes its figures to at the end of every epoch, for a Brain's ``train_loggers``."""
+
+    text: EpochFileLogger
+    """A row of text for each epoch."""
+
+    tensorboard: EpochTensorboardLogger
+    """Curves, and the sounds and pictures of a monitor."""
 
 
 def _epoch_of(row):

@@ -25,7 +25,7 @@ from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
 from sb_resizegan.inference import ModelSourceError
 from sb_resizegan.training.checkpoints import CheckpointError
 from sb_resizegan.training.loader import WindowStream
-from sb_resizegan.training.loggers import EpochFileLogger, EpochTensorboardLogger
+from sb_resizegan.training.loggers import EpochFileLogger, EpochTensorboardLogger, TrainLoggers
 from sb_resizegan.utils.hparams import HparamsError, check_keys, hparams_keys, load_hparams, parse_overrides
 from sb_resizegan.utils.locks import FolderInUseError, FolderLock
 from sb_resizegan.utils.shipped import find_yaml
@@ -222,10 +222,10 @@ def gradient_accumulation(hparams, run_opts):
 def training_loggers(hparams):
     """What a run writes its figures to, at the end of every epoch: ``train_log.txt`` and TensorBoard."""
     folder = Path(hparams["output_folder"])
-    return [
+    return TrainLoggers(
         EpochFileLogger(folder / "train_log.txt", precision=4),
         EpochTensorboardLogger(folder / "tensorboard"),
-    ]
+    )
 
 
 def training_stream(source, hparams, run_opts):

@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-import soundfile
-import torch
-from matplotlib import image
-
 from sb_resizegan.dataio.audio import write_audio
 from sb_resizegan.metrics.summary import measure_windows
 from sb_resizegan.report.figures import spectrogram_figure
-from sb_resizegan.report.measures_csv import update_measures
+from sb_resizegan.training.epoch_monitor import EpochMonitor, epoch_name
+
+__all__ = ["WindowMonitor"]
 
 
-class WindowMonitor:
+class WindowMonitor(EpochMonitor):
     """Measures generated windows against real ones and writes what a user looks at and listens to.
 
     In ``output_folder`` it keeps ``measures.csv`` (a row per epoch), ``samples/real.wav``,
@@ -37,11 +35,10 @@ class WindowMonitor:
     """
 
     def __init__(self, output_folder, real, train, factors, sample_rate, cutoff_hz=None, sample_windows=64):
-        self.output_folder = Path(output_folder)
+        super().__init__(output_folder, sample_rate)
         self.real = real
         self.train = train
         self.factors = tuple(factors)
-        self.sample_rate = sample_rate
         self.cutoff_hz = cutoff_hz
         self.sample_windows = sample_windows
 
@@ -64,10 +61,9 @@ class WindowMonitor:
         row = measure_windows(
             generated, self.real, self.factors, self.sample_rate, cutoff_hz=self.cutoff_hz, train=self.train
         )
-        update_measures(self.output_folder / "measures.csv", epoch, row)
+        self.write_row(epoch, row)
         joined_real, joined = self.real[: self.sample_windows], generated[: self.sample_windows]
-        samples = self.output_folder / "samples"
-        write_audio(samples / "real.wav", joined_real.flatten(), self.sample_rate)
+        write_audio(self.samples_folder / "real.wav", joined_real.flatten(), self.sample_rate)
         write_audio(self.sample_path(epoch), joined.flatten(), self.sample_rate)
         spectrogram_figure(
             joined_real,
@@ -78,30 +74,14 @@ class WindowMonitor:
         )
         return row
 
-    def sample_path(self, epoch):
+    def sample_path(self, epoch: int) -> Path:
         """The sound file of an epoch."""
-        return self.output_folder / "samples" / f"epoch_{epoch:04d}.wav"
+        return self.samples_folder / f"{epoch_name(epoch)}.wav"
 
-    def picture_path(self, epoch):
-        """The spectrogram of an epoch."""
-        return self.output_folder / "spectrograms" / f"epoch_{epoch:04d}.png"
+    def epoch_sounds(self, epoch: int) -> dict:
+        """The generated windows of an epoch."""
+        return {"generated": self.sample_path(epoch)}
 
-
-def log_to_tensorboard(writer, monitor, epoch):
-    """Puts an epoch's sound and picture into a TensorBoard log.
-
-    Arguments
-    ---------
-    writer : torch.utils.tensorboard.SummaryWriter
-        The log.
-    monitor : WindowMonitor
-        What wrote the files.
-    epoch : int
-        The epoch.
-    """
-    waveform, rate = soundfile.read(monitor.sample_path(epoch), dtype="float32")
-    writer.add_audio("generated", torch.from_numpy(waveform)[None], epoch, sample_rate=rate)
-    writer.add_image(
-        "spectrogram", image.imread(monitor.picture_path(epoch))[..., :3], epoch, dataformats="HWC"
-    )
-    writer.flush()
+    def constant_sounds(self) -> dict:
+        """The real windows."""
+        return {"real": self.samples_folder / "real.wav"}

@@ -47,7 +47,7 @@ def test_files_and_an_epoch_done_again(utterances, tmp_path):
     }
     assert np.abs(sounds["clean"] - utterances[1].clean).max() < 1e-4
     assert np.abs(sounds["epoch_0002"] - 0.25 * utterances[1].noisy).max() < 1e-4
-    assert [path.name for path in monitor.sample_paths(2)] == ["epoch_0002.wav"] * 2
+    assert [path.name for path in monitor.epoch_sounds(2).values()] == ["epoch_0002.wav"] * 2
     assert image.imread(monitor.picture_path(2))[..., :3].std() > 0.05
 
     logger = EpochTensorboardLogger(str(tmp_path / "log"))
