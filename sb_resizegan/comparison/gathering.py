@@ -9,8 +9,9 @@ from sb_resizegan.comparison.results import GRADIENT_STATES, Results
 from sb_resizegan.metrics.gradients import measure_gradients
 from sb_resizegan.metrics.measures import readable, reference_column
 from sb_resizegan.metrics.summary import measure_windows
-from sb_resizegan.report.figures import comparison_figure, measures_figure, spectrum_figure
 from sb_resizegan.report.measures_csv import read_measures, write_measures
+from sb_resizegan.report.measures_figure import measures_figure
+from sb_resizegan.report.window_figures import comparison_figure, spectrum_figure
 from sb_resizegan.report.windows_page import ReportTable, write_report
 
 __all__ = ["gather", "markdown_table", "summarise"]

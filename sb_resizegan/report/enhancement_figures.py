@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from sb_resizegan.report.figures import COLOURS, DYNAMIC_RANGE_DB, joined_spectrogram, save
+from sb_resizegan.report.drawing import COLOURS, save
+from sb_resizegan.report.window_figures import DYNAMIC_RANGE_DB, joined_spectrogram
 
 __all__ = ["pesq_figure", "utterances_figure"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sb_resizegan.dataio.audio import write_audio
 from sb_resizegan.metrics.summary import measure_windows
-from sb_resizegan.report.figures import spectrogram_figure
+from sb_resizegan.report.window_figures import spectrogram_figure
 from sb_resizegan.training.epoch_monitor import EpochMonitor, epoch_name
 
 __all__ = ["WindowMonitor"]

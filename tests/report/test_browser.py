@@ -15,8 +15,8 @@ import soundfile
 import torch
 
 from sb_resizegan.dataio.audio import write_audio
-from sb_resizegan.report.figures import spectrogram_figure
 from sb_resizegan.report.measures_csv import write_measures
+from sb_resizegan.report.window_figures import spectrogram_figure
 from sb_resizegan.report.windows_page import ReportTable, write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -8,10 +8,10 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from sb_resizegan.report.figures import (
+from sb_resizegan.report.measures_figure import measures_figure
+from sb_resizegan.report.window_figures import (
     comparison_figure,
     joined_spectrogram,
-    measures_figure,
     spectrogram_figure,
     spectrum_figure,
 )
@@ -113,5 +113,5 @@ def test_wrong_arguments_leave_no_file(tmp_path):
 
 
 def test_pyplot_is_left_alone():
-    code = "import sys, sb_resizegan.report.figures; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import sys, sb_resizegan.report.window_figures; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,8 +15,8 @@ from matplotlib import image
 from matplotlib.image import imread
 
 from sb_resizegan.report.charts import line_chart
-from sb_resizegan.report.figures import spectrogram_figure
 from sb_resizegan.report.measures_csv import read_measures, write_measures
+from sb_resizegan.report.window_figures import spectrogram_figure
 from sb_resizegan.report.windows_page import read_run, write_report
 
 ROOT = Path(__file__).parents[2]

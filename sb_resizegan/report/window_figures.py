@@ -1,32 +1,22 @@
-"""Pictures: spectrograms of joined windows, spectra with their stride tones, measures over training time.
-
-Figures are drawn with the Agg canvas directly, so that importing this module or drawing sets no backend and
-leaves ``matplotlib.pyplot`` alone. Files appear complete or not at all.
-"""
-
-from pathlib import Path
+"""Pictures of windows: spectrograms of joined ones, spectra with their stride tones."""
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
-from sb_resizegan.metrics.measures import readable, reference_column
 from sb_resizegan.metrics.spectra import blackman_harris, check_waveforms, frequencies, mean_power_spectrum
 from sb_resizegan.metrics.stride_tones import stride_tone_frequencies
-from sb_resizegan.utils.files import replacing
+from sb_resizegan.report.drawing import COLOURS, cycle, save
 
 __all__ = [
     "comparison_figure",
     "joined_spectrogram",
-    "measures_figure",
     "spectrogram_figure",
     "spectrum_figure",
 ]
 
 DYNAMIC_RANGE_DB = 80
-COLOURS = ("#222222", "#d1495b", "#2e86ab", "#3a7d44", "#8e5aa8", "#e08e1b", "#6b6b6b")
 
 
 def joined_spectrogram(waveforms, n_fft=512, hop_length=64):
@@ -190,7 +180,7 @@ def spectrum_figure(sets, path, sample_rate=16000, factors=None, title=None, n_f
     spectra = {name: mean_power_spectrum(x, n_fft).numpy() for name, x in sets.items()}
     peak = max(next(iter(spectra.values())).max(), 1e-20)
     lowest, highest = 0.0, 0.0
-    for (name, power), colour in zip(spectra.items(), _cycle(COLOURS), strict=False):
+    for (name, power), colour in zip(spectra.items(), cycle(COLOURS), strict=False):
         level = 10 * np.log10(np.maximum(power / peak, 1e-12))
         axes.plot(axis, level, color=colour, linewidth=1.1, label=name)
         lowest, highest = min(lowest, level.min()), max(highest, level.max())
@@ -215,100 +205,3 @@ def spectrum_figure(sets, path, sample_rate=16000, factors=None, title=None, n_f
     if title:
         axes.set_title(title, loc="left", fontsize=12)
     return save(figure, path)
-
-
-def measures_figure(tables, path, columns, title=None):
-    """Measures over epochs, one panel a measure, one curve a run.
-
-    Arguments
-    ---------
-    tables : dict of str to list of dict
-        Rows by the name of the run, as :func:`sb_resizegan.report.measures_csv.read_measures` gives them.
-    path : str or Path
-        Where to put the picture; its ending chooses the format.
-    columns : sequence of str
-        The measures. Where a run also has a column of that name for real data (``out_of_band_real_db`` beside
-        ``out_of_band_db``) or a noise floor (``…_floor``), it is drawn dashed.
-    title : str
-        Written above.
-
-    Returns
-    -------
-    Path
-        The picture.
-
-    Raises
-    ------
-    ValueError
-        If no run has one of the columns.
-    """
-    if not columns:
-        raise ValueError("columns: expected at least one measure, but got none")
-    wide = 2 if len(columns) in (2, 4) else min(3, len(columns))
-    high = -(-len(columns) // wide)
-    figure = Figure(figsize=(4.2 * wide, 0.6 + 2.7 * high), layout="constrained")
-    panels = list(figure.subplots(high, wide, squeeze=False).flat)
-    for axes, column in zip(panels, columns, strict=False):
-        _draw_measure(axes, tables, column)
-    for axes in panels[len(columns) :]:
-        axes.set_axis_off()
-    panels[0].legend(fontsize=8)
-    for axes in panels[max(0, len(columns) - wide) : len(columns)]:
-        axes.set_xlabel("epoch")
-    if title:
-        figure.suptitle(title, fontsize=12)
-    return save(figure, path)
-
-
-def save(figure, path, dpi=130):
-    """Writes a figure; a file that was there before is replaced in one step.
-
-    Arguments
-    ---------
-    figure : matplotlib.figure.Figure
-        The figure.
-    path : str or Path
-        Its ending chooses the format. The folder is made if need be.
-    dpi : int
-        Pixels per inch.
-
-    Returns
-    -------
-    Path
-        The file.
-    """
-    path = Path(path)
-    supported = FigureCanvasAgg(figure).get_supported_filetypes()
-    if path.suffix[1:].lower() not in supported:
-        raise ValueError(
-            f"{path}: expected a picture's ending, one of {sorted(supported)}, but got {path.suffix!r}"
-        )
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=dpi)
-    return path
-
-
-def _draw_measure(axes, tables, column):
-    """One measure of all runs, with the first run's figures of real data dashed."""
-    curves = {name: _points(rows, column) for name, rows in tables.items()}
-    if not any(curves.values()):
-        raise ValueError(f"columns: no run has a measure {column!r}")
-    for (name, points), colour in zip(curves.items(), _cycle(COLOURS[1:]), strict=False):
-        if points:
-            axes.plot(*zip(*points, strict=True), color=colour, label=name, marker=".", markersize=4)
-    real = next(filter(None, (_points(rows, reference_column(column)) for rows in tables.values())), None)
-    if real:
-        axes.plot(*zip(*real, strict=True), color=COLOURS[0], linestyle="--", linewidth=1, label="real")
-    axes.set_title(readable(column), loc="left", fontsize=10)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.grid(alpha=0.25)
-
-
-def _points(rows, column):
-    return [(row["epoch"], row[column]) for row in rows if column in row]
-
-
-def _cycle(colours):
-    while True:
-        yield from colours
