@@ -29,7 +29,7 @@ KEYS = (
     "gradients",
 )
 # Measures that don't depend on the settings of a run, lower is better.
-MEASURES = ("prominence_worst_db", "out_of_band_db", "spectral_distance_db", "frechet_log_mel")
+BEST_BY = ("prominence_worst_db", "out_of_band_db", "spectral_distance_db", "frechet_log_mel")
 # What a run may be continued or compared with although it differs.
 FREE_KEYS = {
     "output_folder",
@@ -173,8 +173,8 @@ def read_grid(path, output_folder=None, overrides=None):
     if not isinstance(windows, int) or windows < 64:
         raise GridError(f"{path}: compared_windows: expected an integer of at least 64, but got {windows!r}")
     best_by = tree.get("best_by", "frechet_log_mel")
-    if best_by not in MEASURES:
-        raise GridError(f"{path}: best_by: expected one of {list(MEASURES)}, but got {best_by!r}")
+    if best_by not in BEST_BY:
+        raise GridError(f"{path}: best_by: expected one of {list(BEST_BY)}, but got {best_by!r}")
     groups = _mapping(path, "groups", tree.get("groups"))
     return Grid(
         path,
