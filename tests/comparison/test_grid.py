@@ -62,5 +62,5 @@ def test_missing_files(tmp_path):
     with pytest.raises(GridError, match=f"no such yaml file: {tmp_path / 'none.yaml'}"):
         read_grid(tmp_path / "none.yaml")
     (tmp_path / "grid.yaml").write_text("base: other.yaml\nseeds: [1]\nruns: {a: {}}\n")
-    with pytest.raises(GridError, match=f"runs, a: no such yaml file: {tmp_path / 'other.yaml'}"):
+    with pytest.raises(GridError, match=f"base: no such yaml file: {tmp_path / 'other.yaml'}"):
         read_grid(tmp_path / "grid.yaml")
