@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_header
 from sb_resizegan.dataio.finding import files_below, why_left_out
-from sb_resizegan.inference.enhancement import sample_paths
+from sb_resizegan.inference.file_enhancement import sample_paths
 
 
 @dataclass

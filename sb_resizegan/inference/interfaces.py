@@ -1,78 +1,76 @@
 """What all models share: loading that checks what SpeechBrain's ``Pretrained`` leaves unchecked."""
 
-import torch
-from speechbrain.inference.interfaces import Pretrained
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speechbrain.inference.interfaces import Pretrained, pretrained_from_hparams
+from speechbrain.utils.fetching import FetchConfig, FetchFrom, FetchSource, LocalStrategy, link_with_strategy
 
 from sb_resizegan.inference.model_sources import ModelSourceError, find_model
+from sb_resizegan.inference.untrusted import load_untrusted
 
-
-def load_weights(module, path):
-    """Loads a module's weights, executing nothing (``weights_only=True``).
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        What to load into.
-    path : str or Path
-        A file that ``torch.save(module.state_dict(), path)`` wrote.
-
-    Raises
-    ------
-    ModelSourceError
-        Naming the file, if it is missing, truncated, no weights, or of another architecture.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "layer.ckpt"
-    >>> torch.save(torch.nn.Linear(2, 3).state_dict(), path)
-    >>> load_weights(torch.nn.Linear(2, 4), path)
-    Traceback (most recent call last):
-    sb_resizegan.inference.model_sources.ModelSourceError: ...: weights of another architecture: ...
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelSourceError(f"no such file of weights: {path}") from error
-    except Exception as error:  # a damaged file raises what its first wrong byte leads to
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ModelSourceError(
-            f"{path}: expected weights, but the file is truncated or damaged: {reason}"
-        ) from error
-    try:
-        module.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:400]
-        raise ModelSourceError(f"{path}: weights of another architecture: {reason}") from error
+__all__ = ["CheckedPretrained"]
 
 
 class CheckedPretrained(Pretrained):
     """SpeechBrain's ``Pretrained`` with the checks that it leaves out.
 
     ``MODULES_NEEDED`` is enforced, and a source that is no model gives an error that names it at once.
-    ``TASK`` is what an exported yaml says under ``task``; a yaml without it is taken on trust.
+    ``TASK`` is what an exported yaml says under ``task``; a yaml without it is taken to fit.
     """
 
-    TASK = None
+    TASK: str | None = None
 
     @classmethod
-    def from_hparams(cls, source, hparams_file="hyperparams.yaml", **kwargs):
+    def from_hparams(
+        cls,
+        source: str | os.PathLike | FetchSource,
+        hparams_file: str = "hyperparams.yaml",
+        overrides: Mapping | str = "",
+        overrides_must_match: bool = True,
+        savedir: str | os.PathLike | None = None,
+        download_only: bool = False,
+        local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+        fetch_config: FetchConfig | None = None,
+        trust: bool = False,
+        revision: str | None = None,
+        **kwargs: Any,
+    ) -> "CheckedPretrained":
         """Loads a model.
 
-        A ``hyperparams.yaml`` is a program: it constructs whatever it names. Load models from sources that
-        you trust.
+        HyperPyYAML runs what a yaml names. Here nothing is run: a yaml may construct the models of this
+        package by their exact names, and whatever else it names is refused. ``trust=True`` loads as
+        SpeechBrain does, for models of which you trust the author as you trust a program's.
 
         Arguments
         ---------
         source : str or Path
             The name of a model that comes with the package
             (:func:`~sb_resizegan.inference.model_sources.shipped_models`), a folder made by
-            ``recipes/export.py`` or at the end of a training, or ``user/model`` on the Hugging Face Hub. A
-            name comes before a folder of the same name; write ``./NAME`` for the folder.
+            ``recipes/export.py`` or at the end of a training, or ``hf:user/model@REVISION`` on the Hugging
+            Face Hub. A name comes before a folder of the same name; write ``./NAME`` for the folder.
         hparams_file : str
             Name of the yaml file there.
+        overrides : dict or str
+            Values to set in the yaml; without ``trust``, plain ones.
+        overrides_must_match : bool
+            Whether an override of a key that is not there is an error.
+        savedir : str or Path, optional
+            Folder to keep the model's files in, too. It must not hold another model.
+        download_only : bool
+            Check the model and fill ``savedir``, and return None.
+        local_strategy : LocalStrategy
+            Whether ``savedir`` gets links or copies.
+        fetch_config : FetchConfig, optional
+            SpeechBrain's; of it, ``revision`` counts.
+        trust : bool
+            Construct whatever the yaml names.
+        revision : str, optional
+            Of a model on the Hub, unless the source states it.
         **kwargs
-            Arguments of :func:`speechbrain.inference.interfaces.pretrained_from_hparams`, for instance
-            ``run_opts={"device": "cuda"}``.
+            Arguments of the class, for instance ``run_opts={"device": "cuda"}``.
 
         Returns
         -------
@@ -82,17 +80,41 @@ class CheckedPretrained(Pretrained):
         Raises
         ------
         ModelSourceError
-            If there is no model at the source, its yaml does not fit this class, or its weights are damaged.
+            If there is no model at the source, its yaml names what is not allowed or does not fit this class,
+            or its weights are damaged.
         """
-        found = find_model(source, hparams_file)
+        if isinstance(source, FetchSource):
+            if source.FetchFrom != FetchFrom.LOCAL:
+                raise ModelSourceError(f"{source.path}: a model on the Hub is written hf:user/model@REVISION")
+            source = Path(source.path)
+        revision = revision or (fetch_config.revision if fetch_config else None)
+        folder = find_model(source, hparams_file, revision)
         try:
-            return super().from_hparams(found, hparams_file, **kwargs)
+            if trust:
+                files = [path.name for path in sorted(folder.iterdir()) if path.is_file()]
+                _keep_in(savedir, folder, files, local_strategy)
+                return pretrained_from_hparams(
+                    cls,
+                    str(folder),
+                    hparams_file,
+                    overrides or {},
+                    overrides_must_match,
+                    download_only=download_only,
+                    **kwargs,
+                )
+            hparams, files = load_untrusted(folder, hparams_file, overrides, overrides_must_match)
+            _keep_in(savedir, folder, files, local_strategy)
+            if download_only:
+                return None
+            return cls(modules=hparams["modules"], hparams={**hparams, "savedir": savedir}, **kwargs)
         except ModelSourceError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
             raise ModelSourceError(f"{source}: could not load a {cls.__name__} from it: {error}") from error
 
-    def __init__(self, modules=None, hparams=None, **kwargs):
+    def __init__(
+        self, modules: Mapping | None = None, hparams: Mapping[str, Any] | None = None, **kwargs: Any
+    ):
         task = (hparams or {}).get("task", self.TASK)
         if self.TASK is not None and task != self.TASK:
             fitting = [c.__name__ for c in CheckedPretrained.__subclasses__() if task == c.TASK]
@@ -107,3 +129,21 @@ class CheckedPretrained(Pretrained):
                 f"but {missing} are not under 'modules' in its yaml"
             )
         super().__init__(modules=modules, hparams=hparams, **kwargs)
+
+
+def _keep_in(savedir, folder: Path, files: list[str], strategy: LocalStrategy) -> None:
+    """Links or copies a model's files into ``savedir``, unless another model's lie there."""
+    if savedir is None or Path(savedir).resolve() == folder.resolve():
+        return
+    savedir = Path(savedir)
+    savedir.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        there = savedir / name
+        if there.exists() and there.read_bytes() != (folder / name).read_bytes():
+            raise ModelSourceError(
+                f"savedir {savedir}: expected {name} of {folder}, but it holds another model's; "
+                "choose another savedir or empty it"
+            )
+    for name in files:
+        if not (savedir / name).exists():
+            link_with_strategy(folder / name, savedir / name, strategy)

@@ -1,7 +1,9 @@
 """Windows of speech out of a trained generator."""
 
+import os
 from pathlib import Path
 
+import numpy as np
 import soundfile
 import torch
 
@@ -27,22 +29,22 @@ class SpeechWindowGenerator(CheckedPretrained):
     HPARAMS_NEEDED = ("sample_rate", "lowpass_hz")
 
     @property
-    def sample_rate(self):
+    def sample_rate(self) -> int:
         """Sampling rate of the windows in Hz."""
         return self.hparams.sample_rate
 
     @property
-    def lowpass_hz(self):
+    def lowpass_hz(self) -> float | None:
         """Cut-off of the training data in Hz, or None for full-band data."""
         return self.hparams.lowpass_hz
 
     @property
-    def factors(self):
+    def factors(self) -> tuple[int, ...]:
         """Upsampling factor of each stage."""
         return self.mods.generator.factors
 
     @torch.no_grad()
-    def generate(self, num_windows, seed=None, batch_size=256):
+    def generate(self, num_windows: int, seed: int | None = None, batch_size: int = 256) -> torch.Tensor:
         """Generates windows.
 
         Arguments
@@ -68,12 +70,26 @@ class SpeechWindowGenerator(CheckedPretrained):
         with self.inference_ctx:
             return torch.cat([self.mods.generator(part).float() for part in latent.split(batch_size)])
 
-    def forward(self, latent):
-        """Windows ``(batch, window_samples)`` of given latents ``(batch, latent_dim)``."""
-        with self.inference_ctx:
-            return self.mods.generator(latent.to(self.device))
+    @torch.no_grad()
+    def forward(self, latent: torch.Tensor | np.ndarray) -> torch.Tensor:
+        """Windows of given latents.
 
-    def to_file(self, path, num_windows=64, seed=None):
+        Arguments
+        ---------
+        latent : torch.Tensor or numpy.ndarray
+            ``(batch, latent_dim)``, or ``(latent_dim,)`` for a single window.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(batch, window_samples)`` or ``(window_samples,)``, on the model's device.
+        """
+        latent = torch.as_tensor(latent).to(self.device, torch.float32)
+        with self.inference_ctx:
+            windows = self.mods.generator(latent.unsqueeze(0) if latent.dim() == 1 else latent)
+        return windows[0] if latent.dim() == 1 else windows
+
+    def to_file(self, path: str | os.PathLike, num_windows: int = 64, seed: int | None = None) -> Path:
         """Writes windows, joined end to end, as a sound file.
 
         Arguments

@@ -4,19 +4,24 @@ import contextlib
 import glob
 import json
 import os
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import platformdirs
+
+from sb_resizegan.utils.partial import keep_mode, open_partial, partial_path, sync, unlink_unlocked
 
 __all__ = ["remove_partial", "replacing", "user_cache_folder", "write_json"]
 
 
 @contextlib.contextmanager
-def replacing(path, suffix=None):
+def replacing(path: str | os.PathLike, suffix: str | None = None) -> Iterator[Path]:
     """A temporary file to write, which takes a file's place when the ``with`` block ends well.
 
-    Whoever looks sees the old file or the new one, never half of one; a block that fails leaves the old one.
+    Whoever looks sees the old file or the new one, never half of one, even after a power cut; a block that
+    fails leaves the old one. The file's permissions are those of the file it replaces, or else what the umask
+    leaves. What a killed process left of the same file is removed first.
 
     Arguments
     ---------
@@ -28,7 +33,7 @@ def replacing(path, suffix=None):
     Yields
     ------
     Path
-        An empty file in the same folder.
+        An empty file in the same folder. No other process that writes the same file gets the same one.
 
     Example
     -------
@@ -40,23 +45,22 @@ def replacing(path, suffix=None):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix if suffix is None else suffix
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=suffix)
-    os.close(handle)
+    temporary, lock = open_partial(path, path.suffix if suffix is None else suffix)
     try:
-        yield Path(name)
-        # mkstemp makes the file readable by its owner alone.
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        yield temporary
+        keep_mode(path, temporary)
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(lock)
 
 
-def remove_partial(path, suffix):
-    """Removes what processes that were killed left of a file's making.
-
-    Call it while no other process makes the file.
+def remove_partial(path: str | os.PathLike, suffix: str) -> None:
+    """Removes what processes that were killed left of a file's making; what a living one writes stays.
 
     Arguments
     ---------
@@ -68,18 +72,19 @@ def remove_partial(path, suffix):
     Example
     -------
     >>> path = getfixture("tmp_path") / "sound.wav"
-    >>> left = path.with_name(".sound.wav.abcd1234.partial")
+    >>> left = path.with_name(".sound.wav.00000003.partial")
     >>> left.touch()
     >>> remove_partial(path, ".partial")
     >>> left.exists()
     False
     """
     path = Path(path)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.????????{suffix}"):
-        left.unlink(missing_ok=True)
+    name = partial_path(path, suffix, 0).name.removesuffix(f"{0:08d}{suffix}")
+    for left in path.parent.glob(f"{glob.escape(name)}????????{glob.escape(suffix)}"):
+        unlink_unlocked(left)
 
 
-def write_json(path, content):
+def write_json(path: str | os.PathLike, content: Any) -> None:
     """Writes json beside its destination and moves it there in one step.
 
     Arguments
@@ -101,7 +106,7 @@ def write_json(path, content):
         stream.write("\n")
 
 
-def user_cache_folder(cache_folder=None):
+def user_cache_folder(cache_folder: str | os.PathLike | None = None) -> Path:
     """Where downloaded material is kept.
 
     Arguments

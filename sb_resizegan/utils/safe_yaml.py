@@ -1,0 +1,335 @@
+"""HyperPyYAML that constructs what is allowed by name, and nothing else, whoever wrote the file.
+
+HyperPyYAML constructs whatever a file names. Here the text is composed to a tree of nodes, which runs nothing;
+the values are made from these nodes and from nowhere else, so that nothing can differ between what was
+checked and what is constructed. Every tag is refused but those for plain values, ``!ref``, ``!copy``, and
+``!new:`` and ``!name:`` of names in a table that the caller gives.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ruamel.yaml
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from sb_resizegan.utils.yaml_references import ReferenceLostError, find_references, follow, fill_in
+
+__all__ = ["UnsafeYamlError", "compose", "construct", "merge_overrides"]
+
+LONGEST_TEXT = 64 * 1024  # bytes
+DEEPEST = 16  # levels
+MOST_VALUES = 4096  # with everything that aliases and references repeat
+LARGEST_NUMBER = 2**24
+
+CORE = "tag:yaml.org,2002:"
+SCALARS = {f"{CORE}{kind}" for kind in ("null", "bool", "int", "float", "str")}
+MAPPING, SEQUENCE, STRING = f"{CORE}map", f"{CORE}seq", f"{CORE}str"
+
+
+class UnsafeYamlError(ValueError):
+    """A yaml file that cannot be used without trusting who wrote it."""
+
+
+def compose(text: str | bytes, origin: str) -> MappingNode:
+    """Reads yaml to a tree of nodes; nothing is constructed.
+
+    Arguments
+    ---------
+    text : str or bytes
+        Yaml, UTF-8, at most 64 KiB.
+    origin : str
+        What the text is called in messages.
+
+    Returns
+    -------
+    ruamel.yaml.nodes.MappingNode
+
+    Raises
+    ------
+    UnsafeYamlError
+        If it is longer, deeper than 16 levels, no UTF-8, no yaml, or no mapping.
+
+    Example
+    -------
+    >>> len(compose("a: 1\\nb: [2, 3]", "example.yaml").value)
+    2
+    """
+    if len(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT:
+        raise UnsafeYamlError(f"{origin}: expected at most {LONGEST_TEXT} bytes of yaml, but there are more")
+    try:
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
+        # The tree is built by recursion, the events are not: they say first how deep it goes.
+        depth = 0
+        for event in _yaml().parse(text):
+            depth += isinstance(event, ruamel.yaml.events.CollectionStartEvent)
+            depth -= isinstance(event, ruamel.yaml.events.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise _error(origin, event, f"nested deeper than {DEEPEST} levels")
+        root = _yaml().compose(text)
+    except UnsafeYamlError:
+        raise
+    except (ruamel.yaml.YAMLError, UnicodeError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UnsafeYamlError(f"{origin}: not valid yaml: {reason}") from error
+    if not isinstance(root, MappingNode):
+        raise UnsafeYamlError(f"{origin}: expected yaml of the form 'key: value'")
+    return root
+
+
+def merge_overrides(root: MappingNode, overrides: Mapping | str, origin: str, must_match: bool = True) -> None:
+    """Sets values in a tree of nodes, as HyperPyYAML's ``overrides`` do.
+
+    Arguments
+    ---------
+    root : MappingNode
+        What :func:`compose` gave; changed in place.
+    overrides : dict or str
+        Plain values, or yaml text.
+    origin : str
+        What the tree is called in messages.
+    must_match : bool
+        Whether a key that is not there yet is an error.
+
+    Raises
+    ------
+    UnsafeYamlError
+        For values that are not plain, and keys that are not there.
+
+    Example
+    -------
+    >>> root = compose("a: 1\\nb: {c: 2, d: 3}", "example.yaml")
+    >>> merge_overrides(root, {"b": {"c": 5}}, "example.yaml")
+    >>> construct(root, {}, "example.yaml")
+    {'a': 1, 'b': {'c': 5, 'd': 3}}
+    """
+    if not isinstance(overrides, str):
+        stream = ruamel.yaml.compat.StringIO()
+        try:
+            _yaml().dump(dict(overrides), stream)
+        except ruamel.yaml.YAMLError as error:
+            raise UnsafeYamlError(f"overrides: expected plain values; with trust=True they may be any: {error}")
+        overrides = stream.getvalue()
+    if overrides.strip():
+        _merge(root, compose(overrides, "overrides"), origin, must_match)
+
+
+def construct(root: MappingNode, allowed: Mapping[str, Callable], origin: str) -> dict[str, Any]:
+    """Makes the values of a tree of nodes.
+
+    Arguments
+    ---------
+    root : MappingNode
+        What :func:`compose` gave.
+    allowed : dict of str to callable
+        What ``!new:`` may call and ``!name:`` may name, by the exact tag.
+    origin : str
+        What the tree is called in messages.
+
+    Returns
+    -------
+    dict
+        As HyperPyYAML gives it: without the keys that begin with two underscores.
+
+    Raises
+    ------
+    UnsafeYamlError
+        Naming the tag and the line, for a tag that is not allowed, a path that leads out of the folder, a
+        reference that leads nowhere or round in a circle, and more than 4096 values.
+    Exception
+        Whatever an allowed callable raises.
+
+    Example
+    -------
+    >>> construct(compose("a: !new:dict {x: 2}\\nb: !ref <a>", "example.yaml"), {"!new:dict": dict}, "")
+    {'a': {'x': 2}, 'b': {'x': 2}}
+    >>> construct(compose("a: 1\\nb: !apply:os.system [ls]", "example.yaml"), {}, "example.yaml")
+    Traceback (most recent call last):
+    sb_resizegan.utils.safe_yaml.UnsafeYamlError: example.yaml, line 2: the tag !apply:os.system is not allowed
+    """
+    values = _Constructor(root, allowed, origin).value_of(root)[0]
+    return {key: value for key, value in values.items() if not str(key).startswith("__")}
+
+
+class _Constructor:
+    """Values of nodes, each made once; a budget bounds what aliases, references and copies multiply."""
+
+    def __init__(self, root, allowed, origin):
+        self.root, self.allowed, self.origin = root, allowed, origin
+        self.scalars = _yaml().constructor
+        self.made, self.open = {}, set()
+        self.spent = 0
+        # HyperPyYAML would pass over what is wrong in a part that nothing uses. Here every node is checked.
+        self.check(root, set())
+
+    def check(self, node, seen):
+        """Refuses what must not be anywhere, before anything is made."""
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        tag = _tag(node)
+        if isinstance(node, ScalarNode):
+            self.check_scalar(node, tag)
+        elif tag.startswith(("!new:", "!name:")):
+            self.callable_of(node, tag)
+        elif tag != (MAPPING if isinstance(node, MappingNode) else SEQUENCE):
+            raise self.error(node, f"the tag {_short(tag)} is not allowed")
+        for child in _children(node):
+            self.check(child, seen)
+        if isinstance(node, MappingNode):
+            keys = set()
+            for part, _ in node.value:
+                key = self.key(part)
+                if key in keys:
+                    raise self.error(part, f"the key {_short(key)} is there twice")
+                keys.add(key)
+
+    def check_scalar(self, node, tag):
+        if tag.startswith(("!new:", "!name:")):
+            self.callable_of(node, tag)
+            if node.value:
+                raise self.error(node, f"{_short(tag)}: expected arguments as a mapping or a list")
+        elif tag in ("!ref", "!copy"):
+            if "**" in node.value:
+                raise self.error(node, f"the reference {tag} {_short(node.value)}: powers are not allowed")
+            if not find_references(node.value):
+                raise self.error(node, f"{tag}: expected a reference such as <key>, got {_short(node.value)}")
+        elif tag not in SCALARS:
+            raise self.error(node, f"the tag {_short(tag)} is not allowed")
+        elif re.fullmatch(r"\(.*\)", node.value, re.DOTALL):
+            # HyperPyYAML reads what is in it with a loader that runs code.
+            raise self.error(node, f"the tag !tuple of {_short(node.value)} is not allowed; write a list")
+        if tag in (STRING, "!ref", "!copy") and _leads_out(node.value):
+            raise self.error(node, f"{_short(node.value)}: absolute paths and '..' are not allowed")
+
+    def value_of(self, node):
+        """Value of a node, and how many values it has in all."""
+        if id(node) in self.made:
+            return self.made[id(node)]
+        if id(node) in self.open:
+            raise self.error(node, "refers to itself in a circle")
+        self.open.add(id(node))
+        value, size = self.make(node)
+        self.open.discard(id(node))
+        self.spent += 1
+        if max(size, self.spent) > MOST_VALUES:
+            raise self.error(node, f"more than {MOST_VALUES} values, counting what is repeated")
+        self.made[id(node)] = value, size
+        return value, size
+
+    def make(self, node):
+        tag = _tag(node)
+        if isinstance(node, ScalarNode):
+            if tag in ("!ref", "!copy"):
+                return self.refer(node, tag)
+            if tag in SCALARS:
+                return self.scalar(node), 1
+        arguments, size = self.contents(node)
+        if tag in (MAPPING, SEQUENCE):
+            return arguments, size
+        target = self.callable_of(node, tag)
+        positional, named = ([], arguments) if isinstance(arguments, dict) else (arguments or [], {})
+        for key in named:
+            if not isinstance(key, str):
+                raise self.error(node, f"{_short(tag)}: expected names of arguments, but got {_short(key)}")
+        if tag.startswith("!name:"):
+            return (functools.partial(target, *positional, **named) if positional or named else target), size
+        return target(*positional, **named), size
+
+    def contents(self, node):
+        if isinstance(node, MappingNode):
+            pairs = [(self.key(key), *self.value_of(child)) for key, child in node.value]
+            return {key: value for key, value, _ in pairs}, 1 + sum(size for *_, size in pairs)
+        if isinstance(node, SequenceNode):
+            items = [self.value_of(child) for child in node.value]
+            return [value for value, _ in items], 1 + sum(size for _, size in items)
+        return None, 1
+
+    def scalar(self, node):
+        try:
+            value = self.scalars.construct_object(node)
+        except (ValueError, KeyError, ruamel.yaml.YAMLError) as error:
+            raise self.error(node, f"{_short(node.value)} is no {_tag(node).removeprefix(CORE)}") from error
+        return self.in_range(node, value)
+
+    def in_range(self, node, value):
+        if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+            raise self.error(node, f"expected numbers up to {LARGEST_NUMBER}, but got {_short(value)}")
+        return value
+
+    def key(self, node):
+        if not isinstance(node, ScalarNode) or _tag(node) not in SCALARS:
+            raise self.error(node, f"expected a plain key, but got one with the tag {_short(_tag(node))}")
+        return self.scalar(node)
+
+    def callable_of(self, node, tag):
+        if tag not in self.allowed:
+            raise self.error(node, f"the tag {_short(tag)} is not allowed")
+        return self.allowed[tag]
+
+    def refer(self, node, tag):
+        try:
+            references = find_references(node.value)
+            if references == [node.value]:
+                target = follow(references[0], self.root)
+                if tag == "!ref":
+                    return self.value_of(target)
+                # A copy is made anew, down to what it refers to; the budget pays for it again.
+                kept, self.made = self.made, {}
+                value = self.value_of(target)
+                self.made = kept
+                return value
+            parts = {text: self.value_of(follow(text, self.root))[0] for text in references}
+            value = fill_in(node.value, parts)
+        except ReferenceLostError as error:
+            raise self.error(node, f"the reference {tag} {_short(node.value)}: {error}") from error
+        if isinstance(value, str) and (_leads_out(value) or re.fullmatch(r"\(.*\)", value, re.DOTALL)):
+            raise self.error(node, f"the reference {tag} {_short(node.value)} gives {_short(value)}")
+        return self.in_range(node, value), 1
+
+    def error(self, node, reason):
+        return _error(self.origin, node, reason)
+
+
+def _yaml():
+    # Comments and styles are of no use here, and the C parser knows YAML 1.1 only.
+    return ruamel.yaml.YAML(typ="safe", pure=True)
+
+
+def _tag(node: Node) -> str:
+    return str(node.tag)
+
+
+def _children(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def _leads_out(text: str) -> bool:
+    return text.startswith(("/", "~", "\\")) or ".." in re.split(r"[/\\]", text)
+
+
+def _merge(node, changes, origin, must_match):
+    for key, value in changes.value:
+        for number, (there, old) in enumerate(node.value):
+            if there.value == key.value:
+                if isinstance(old, MappingNode) and isinstance(value, MappingNode):
+                    _merge(old, value, origin, False)
+                else:
+                    node.value[number] = (there, value)
+                break
+        else:
+            if must_match:
+                raise UnsafeYamlError(f"overrides: the key {_short(key.value)} is not in {origin}")
+            node.value.append((key, value))
+
+
+def _short(text: object) -> str:
+    text = str(text)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _error(origin, node, reason):
+    return UnsafeYamlError(f"{origin}, line {node.start_mark.line + 1}: {reason}")
