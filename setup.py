@@ -47,6 +47,9 @@ setup(
         "filelock>=3.12",
         "ruamel.yaml>=0.17.28",
         "platformdirs>=3",
+        "ruamel.yaml>=0.17.28",
+        "safetensors>=0.4",
+        "huggingface_hub>=0.23",
     ],
     extras_require={"test": TEST, "dnsmos": DNSMOS, "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"]},
     classifiers=[

@@ -84,7 +84,7 @@ def chunk_differences(model):
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("noisy.wav", "enhanced.wav")]
         soundfile.write(paths[0], noisy, rate, "FLOAT")
-        model.enhance_file(*paths, chunk_seconds=40)
+        model.enhance_to_file(*paths, chunk_seconds=40)
         chunked = soundfile.read(paths[1], dtype="float32")[0]
     distance = np.abs(np.arange(len(noisy))[:, None] / rate - [40, 80]).min(axis=1)
     energy = np.square(chunked - one_pass) / np.square(one_pass).mean()
@@ -102,7 +102,7 @@ def enhance_file(source, folder, minutes):
     model = load(source)
     noisy = Path(folder) / f"noisy{minutes}.wav"
     before, start = memory("VmRSS"), time.perf_counter()
-    model.enhance_file(noisy, Path(folder) / "enhanced.wav")
+    model.enhance_to_file(noisy, Path(folder) / "enhanced.wav")
     spent = time.perf_counter() - start
     print(json.dumps([spent / (60 * minutes), before, memory("VmHWM") - before]))
 

@@ -98,7 +98,7 @@ def enhance(model, options: argparse.Namespace, jobs: list, bar) -> list[str]:
         try:
             for path in job.outputs:
                 remove_partial(path, PARTIAL_SUFFIX)
-            model.enhance_file(
+            model.enhance_to_file(
                 job.source,
                 job.target,
                 seed=options.seed,

@@ -81,12 +81,12 @@ def find_model(
         if (folder / "save").is_dir():
             raise ModelSourceError(
                 f"{folder} is the output folder of a training; load {folder / 'export'}, "
-                "or make it with recipes/export.py"
+                "or make it with `sb-resizegan export`"
             )
         if not (folder / hparams_file).is_file():
             raise ModelSourceError(
                 f"{folder}: expected an exported model, but it has no {hparams_file}; "
-                "recipes/export.py makes one of a training's output folder"
+                "`sb-resizegan export` makes one of a training's output folder"
             )
         return folder
     if isinstance(source, str) and re.fullmatch(r"[\w.-]+", source):

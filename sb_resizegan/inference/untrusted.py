@@ -25,6 +25,7 @@ from sb_resizegan.utils.safe_yaml import UnsafeYamlError, compose, construct, me
 __all__ = ["allowed_tags", "load_untrusted", "read_inside"]
 
 MOST_MODULES = 10_000
+LEAST_ROOM = 1 << 24  # numbers, 64 MiB
 
 
 def allowed_tags() -> dict[str, Callable]:
@@ -209,7 +210,8 @@ def _limited(size: int, path: Path) -> Iterator[None]:
     after their memory is reserved and before it is used.
     """
     thread = threading.get_ident()
-    room, count = size // 2 + (1 << 12), 0  # numbers of two bytes, and what small tensors round up to
+    # Numbers of two bytes. The least is no danger, and lets the weights say what is wrong with them.
+    room, count = max(size // 2, LEAST_ROOM), 0
 
     def on_parameter(module: Any, name: str, parameter: Any) -> None:
         nonlocal room

@@ -1,18 +1,24 @@
 """A checkpointer whose checkpoints are whole or absent, whenever the process is killed."""
 
+import hashlib
 import logging
 import os
 import shutil
+import zipfile
+from pathlib import Path
 
 import yaml
 from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, PARAMFILE_EXT, Checkpoint, Checkpointer
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process, main_process_only
 from speechbrain.utils.logger import get_logger
 
+from sb_resizegan.utils.partial import sync
+
 logger = get_logger(__name__)
 
 PARTIAL_SUFFIX = ".partial"
 FILES_KEY = "files"
+SUMS = "SHA256SUMS"
 
 
 class CheckpointError(RuntimeError):
@@ -40,6 +46,7 @@ class AtomicCheckpointer(Checkpointer):
     def __init__(self, checkpoints_dir, recoverables=None, allow_partial_load=False):
         super().__init__(checkpoints_dir, recoverables, allow_partial_load=allow_partial_load)
         self._partial = None
+        self._checked, self._damaged = set(), set()
 
     def _new_checkpoint_dirpath(self):
         return self._partial_path(super()._new_checkpoint_dirpath())
@@ -79,26 +86,65 @@ class AtomicCheckpointer(Checkpointer):
         return checkpoint
 
     def _publish(self, checkpoint):
-        for path in checkpoint.path.iterdir():
-            _flush(path)
+        _write_sums(checkpoint.path)
+        for path in [*checkpoint.path.iterdir(), checkpoint.path]:
+            sync(path)
         final = checkpoint.path.with_name(checkpoint.path.name[1 : -len(PARTIAL_SUFFIX)])
         if final.exists():
             shutil.rmtree(final)
         os.rename(checkpoint.path, final)
-        _flush(self.checkpoints_dir)
+        sync(self.checkpoints_dir)
+        self._checked.add(final)
         files = {name: final / path.name for name, path in checkpoint.paramfiles.items()}
         return Checkpoint(final, checkpoint.meta, files)
 
     def _list_checkpoint_dirs(self):
-        # SpeechBrain deletes file by file. A folder whose deletion was cut short no longer has all that it
-        # lists.
-        return [folder for folder in super()._list_checkpoint_dirs() if not _missing_files(folder)]
+        # A folder whose deletion was cut short no longer has all that it lists.
+        folders = [folder for folder in super()._list_checkpoint_dirs() if not _missing_files(folder)]
+        for folder in folders:
+            try:
+                _read_meta(folder)
+            except CheckpointError as error:
+                self._set_aside(folder, error)
+        return [folder for folder in folders if folder not in self._damaged]
+
+    def find_checkpoints(self, *args, **kwargs):
+        """Finds checkpoints that are whole, best first; see SpeechBrain's method for the arguments.
+
+        A damaged checkpoint is passed over, with a warning that names it and what is wrong.
+
+        Raises
+        ------
+        CheckpointError
+            If there are checkpoints, but all of them are damaged: to begin anew would be no going on.
+        """
+        while found := super().find_checkpoints(*args, **kwargs):
+            folder = found[0].path
+            try:
+                # Once in a process: what is looked at here was written by a process before. Only the best is
+                # loaded; the others are looked at when it is their turn.
+                if folder not in self._checked:
+                    check_checkpoint(folder)
+                    self._checked.add(folder)
+                return found
+            except CheckpointError as error:
+                self._set_aside(folder, error)
+        if self._damaged and not self._list_checkpoint_dirs():
+            raise CheckpointError(
+                f"all checkpoints are damaged: {', '.join(sorted(map(str, self._damaged)))}; "
+                "choose another output_folder, or delete them to begin anew"
+            )
+        return []
+
+    def _set_aside(self, folder, error):
+        if folder not in self._damaged:
+            logger.warning("%s; an older checkpoint is taken", error)
+            self._damaged.add(folder)
 
     @main_process_only
     def remove_partial(self):
         """Removes what a killed process left half written. Call it while no other process saves here."""
-        whole = self._list_checkpoint_dirs()
-        halves = [path for path in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*") if path not in whole]
+        halves = [path for path in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*") if _missing_files(path)]
         for path in [*halves, *self.checkpoints_dir.glob(f".{CKPT_PREFIX}*{PARTIAL_SUFFIX}")]:
             shutil.rmtree(path)
 
@@ -122,15 +168,65 @@ class AtomicCheckpointer(Checkpointer):
             ) from error
 
 
-def _missing_files(folder):
-    with open(folder / METAFNAME, encoding="utf-8") as stream:
-        names = yaml.safe_load(stream).get(FILES_KEY, [])
-    return [name for name in names if not (folder / f"{name}{PARAMFILE_EXT}").is_file()]
+def check_checkpoint(folder: str | os.PathLike) -> None:
+    """Finds out whether a checkpoint's files are as they were written.
 
+    They are compared with the SHA-256 sums beside them, which ``sha256sum -c`` reads too. A checkpoint of a
+    version that wrote none is judged by the checksums within its files.
 
-def _flush(path):
-    descriptor = os.open(path, os.O_RDONLY)
+    Arguments
+    ---------
+    folder : str or Path
+        The checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the checkpoint and the file that is damaged.
+    """
+    folder = Path(folder)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        if (folder / SUMS).is_file():
+            for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
+                digest, _, name = line.partition("  ")
+                if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+                    raise CheckpointError(f"the checkpoint {folder} is damaged: {name} is not what was written")
+        else:
+            _read_meta(folder)
+            for path in folder.glob(f"*{PARAMFILE_EXT}"):
+                if path.read_bytes()[:2] == b"PK":
+                    with zipfile.ZipFile(path) as archive:
+                        if archive.testzip():
+                            raise CheckpointError(f"the checkpoint {folder} is damaged: {path.name}")
+    except (OSError, ValueError, yaml.YAMLError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"the checkpoint {folder} is damaged: {reason}") from error
+
+
+def _write_sums(folder):
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())
+    ]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _read_meta(folder):
+    """Meta data of a checkpoint; CheckpointError if they are not what was written."""
+    try:
+        meta = yaml.safe_load((folder / METAFNAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise CheckpointError(f"the checkpoint {folder} is damaged: {METAFNAME} is no yaml") from error
+    if not isinstance(meta, dict) or not {"unixtime", "end-of-epoch"} <= meta.keys():
+        raise CheckpointError(f"the checkpoint {folder} is damaged: {METAFNAME} lacks what SpeechBrain wrote")
+    return meta
+
+
+def _missing_files(folder):
+    """Files that a checkpoint lists and does not have; its list itself where that is missing."""
+    if not (folder / METAFNAME).is_file():
+        return [METAFNAME] if folder.is_dir() else []
+    try:
+        names = _read_meta(folder).get(FILES_KEY) or []
+    except CheckpointError:
+        return []  # damaged is not half: somebody may mend it
+    return [name for name in names if not (folder / f"{name}{PARAMFILE_EXT}").is_file()]

@@ -1,9 +1,7 @@
 """Turns a training's checkpoint into a folder that the SpeechBrain interface loads."""
 
-import io
 import os
-import shutil
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,36 +10,22 @@ import torch
 
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.recordings import Recordings
-from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, SpeechWindowGenerator
+from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.inference.weights import read_weights
 from sb_resizegan.models.memory import limit_memory
 from sb_resizegan.models.spectral_generator import SpectralGenerator
-from sb_resizegan.training.checkpoints import AtomicCheckpointer
+from sb_resizegan.training.checkpoints import AtomicCheckpointer, CheckpointError, check_checkpoint
+from sb_resizegan.training.exported_model import (
+    FILES,
+    INTERFACES,
+    is_exported_model,
+    kept_files,
+    write_model,
+)
+from sb_resizegan.training.model_card import model_card
+from sb_resizegan.utils.folders import replacing_folder
 
-# By task: the class that loads the model, what it is, and what to do with it.
-INTERFACES = {
-    "windows": (SpeechWindowGenerator, "A generator of speech windows", "generate(64, seed=0)"),
-    "enhancement": (
-        GenerativeEnhancement,
-        "A generator of enhanced speech",
-        'enhance_file("noisy.wav", "enhanced.wav")',
-    ),
-}
-
-GENERATOR_YAML = """\
-# {description}. Load it with
-#   from sb_resizegan.inference import {interface}
-#   {interface}.from_hparams(source="THIS FOLDER").{use}
-task: {task}
-{keys}
-generator: null
-modules:
-    generator: !ref <generator>
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-    loadables:
-        generator: !ref <generator>
-    custom_hooks:
-        generator: !name:sb_resizegan.inference.load_weights
-"""
+__all__ = ["export_generator", "loading_code"]
 
 AVERAGE = "generator_average"
 
@@ -50,8 +34,13 @@ MEASURED_SECONDS, NOISE_RMS = 60, 0.01
 
 
 def export_generator(
-    run_folder, export_folder=None, checkpoint=None, best_by=None, highest=False, memory_seconds=None
-):
+    run_folder: str | os.PathLike,
+    export_folder: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    best_by: str | None = None,
+    highest: bool = False,
+    memory_seconds: float | None = None,
+) -> Path:
     """Writes the averaged generator of a training as a folder that :mod:`sb_resizegan.inference` loads.
 
     A training whose yaml has ``lowpass_hz``, the band of its windows, is one of windows; any other is one of
@@ -62,9 +51,10 @@ def export_generator(
     run_folder : str or Path
         Output folder of a training.
     export_folder : str or Path, optional
-        What to write; ``run_folder/export`` by default. Replaced as a whole when it is there.
+        What to write; ``run_folder/export`` by default. An exported model that is there is replaced in one
+        step, but for files that were added to it; anything else is left alone, with an error.
     checkpoint : str or Path, optional
-        A checkpoint folder; by default the newest one.
+        A checkpoint folder; by default the newest one that is whole.
     best_by : str, optional
         A figure in the checkpoints' meta data: take the checkpoint in which it is lowest instead.
     highest : bool
@@ -81,8 +71,10 @@ def export_generator(
     Raises
     ------
     ModelSourceError
-        If there is no run, no checkpoint or no averaged generator, or one without a memory to be limited; it
-        names what was looked for.
+        If there is no run, no checkpoint or no averaged generator, one without a memory to be limited, a
+        damaged checkpoint, or a folder in the way; it names what was looked for.
+    OSError
+        If the folder cannot be written; what was there before stays as it was.
     """
     run_folder = Path(run_folder)
     hparams_path = run_folder / "hyperparams.yaml"
@@ -93,52 +85,38 @@ def export_generator(
     hparams = ruamel.yaml.YAML().load(hparams_path.read_text(encoding="utf-8"))
     task = "windows" if "lowpass_hz" in hparams else "enhancement"
     interface, description, use = INTERFACES[task]
-    keys = interface.HPARAMS_NEEDED
-    missing = [key for key in ("generator", *keys) if key not in hparams]
+    missing = [key for key in ("generator", *interface.HPARAMS_NEEDED) if key not in hparams]
     if missing:
         raise ModelSourceError(f"{hparams_path}: expected the keys {missing}, but they are missing")
-    weights = _averaged_weights(_find_checkpoint(run_folder, checkpoint, best_by, highest))
-
-    yaml = ruamel.yaml.YAML()
-    exported = yaml.load(
-        GENERATOR_YAML.format(
-            description=description,
-            interface=interface.__name__,
-            use=use,
-            task=task,
-            keys="\n".join(f"{key}: null" for key in keys),
-        )
-    )
-    for key in ("generator", *keys):
-        exported[key] = hparams[key]
-    text = io.StringIO()
-    yaml.dump(exported, text)
-
     export_folder = Path(export_folder) if export_folder else run_folder / "export"
-    if export_folder.exists() and not (export_folder / "hyperparams.yaml").is_file():
-        raise ModelSourceError(
-            f"{export_folder} is there already and is no exported model; choose another folder"
-        )
-    export_folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{export_folder.name}", dir=export_folder.parent))
-    try:
-        (partial / "hyperparams.yaml").write_text(text.getvalue(), encoding="utf-8")
-        torch.save(weights, partial / "generator.ckpt")
+    _check_target(export_folder, run_folder)
+    found = _find_checkpoint(run_folder, checkpoint, best_by, highest)
+    weights = _averaged_weights(found)
+    card = model_card(interface, description, use, hparams, weights, found)
+    keep = kept_files(export_folder)
+    with replacing_folder(export_folder, FILES - keep) as partial:
+        write_model(partial, task, hparams, weights, card, keep)
         if memory_seconds is not None:
-            _limit_memory(partial, task, memory_seconds)
-        os.chmod(partial, 0o755)
-        if export_folder.exists():
-            shutil.rmtree(export_folder)
-        os.rename(partial, export_folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+            weights = _limited_memory(partial, task, memory_seconds)
+            write_model(partial, task, hparams, weights, card, keep)
     return export_folder
 
 
-def _limit_memory(folder, task, seconds):
-    """Limits the memory of an exported model, in its folder."""
-    model = INTERFACES[task][0].from_hparams(source=str(folder), run_opts={"device": "cpu"})
+def _check_target(target: Path, run_folder: Path) -> None:
+    """Refuses to write where something else lies: the training itself above all."""
+    there, run = target.resolve(), run_folder.resolve()
+    if there == run or there in run.parents or run / "save" in (there, *there.parents):
+        raise ModelSourceError(f"{target} is part of the training {run_folder}; choose another folder")
+    if os.path.lexists(target) and not target.is_dir():
+        raise ModelSourceError(f"{target} is there already and is no folder; choose another")
+    if target.exists() and not is_exported_model(target):
+        raise ModelSourceError(f"{target} is there already and is no exported model; choose another folder")
+
+
+def _limited_memory(folder: Path, task: str, seconds: float) -> Mapping[str, torch.Tensor]:
+    """Weights of an exported model whose memory is limited."""
+    # A training's own yaml ran already: there is nothing to be let in.
+    model = INTERFACES[task][0].from_hparams(source=folder, run_opts={"device": "cpu"}, trust=True)
     generator, rate = model.mods.generator, model.hparams.sample_rate
     if not isinstance(generator, SpectralGenerator):
         raise ModelSourceError(
@@ -148,10 +126,10 @@ def _limit_memory(folder, task, seconds):
         limit_memory(generator, _noisy_speech(MEASURED_SECONDS, rate), seconds, rate)
     except ValueError as error:
         raise ModelSourceError(f"memory_{error}") from error
-    torch.save(generator.state_dict(), folder / "generator.ckpt")
+    return generator.state_dict()
 
 
-def _noisy_speech(seconds, rate):
+def _noisy_speech(seconds: int, rate: int) -> torch.Tensor:
     """The beginning of the default corpus, ``(1, time)``, with white noise."""
     recordings = Recordings(prepare_default_corpus(), rate)
     count = 1 + int(np.searchsorted(np.cumsum(recordings.lengths), seconds * rate))
@@ -161,35 +139,41 @@ def _noisy_speech(seconds, rate):
 
 
 def _find_checkpoint(run_folder, checkpoint, best_by, highest):
-    if checkpoint is not None:
-        if not Path(checkpoint).is_dir():
-            raise ModelSourceError(f"no such checkpoint: {checkpoint}")
-        return Path(checkpoint)
-    save_folder = run_folder / "save"
-    found = None
-    if save_folder.is_dir():
-        search = {"max_key" if highest else "min_key": best_by}
-        found = AtomicCheckpointer(save_folder).find_checkpoint(**search)
+    try:
+        if checkpoint is not None:
+            if not Path(checkpoint).is_dir():
+                raise ModelSourceError(f"no such checkpoint: {checkpoint}")
+            check_checkpoint(checkpoint)
+            return Path(checkpoint)
+        save_folder = run_folder / "save"
+        found = None
+        if save_folder.is_dir():
+            search = {"max_key" if highest else "min_key": best_by}
+            found = AtomicCheckpointer(save_folder).find_checkpoint(**search)
+    except CheckpointError as error:
+        raise ModelSourceError(str(error)) from error
     if found is None:
         figure = f" with the figure {best_by!r}" if best_by else ""
         raise ModelSourceError(f"{save_folder}: expected a checkpoint{figure}, but there is none")
     return Path(found.path)
 
 
-def _averaged_weights(checkpoint):
+def _averaged_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     path = checkpoint / f"{AVERAGE}.ckpt"
     if not path.is_file():
         raise ModelSourceError(f"{checkpoint}: expected {path.name}, but it is missing")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file raises what its first wrong byte leads to
-        raise ModelSourceError(f"{path}: truncated or damaged: {error}") from error
-    return {
-        name.removeprefix("module."): value for name, value in state.items() if name.startswith("module.")
+    weights = {
+        name.removeprefix("module."): value
+        for name, value in read_weights(path).items()
+        if name.startswith("module.")
     }
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise ModelSourceError(f"{path}: expected finite weights, but {name} holds NaN or Inf")
+    return weights
 
 
-def loading_code(export_folder):
+def loading_code(export_folder: str | os.PathLike) -> str:
     """The line of Python that loads what :func:`export_generator` wrote."""
     hparams = ruamel.yaml.YAML().load((Path(export_folder) / "hyperparams.yaml").read_text(encoding="utf-8"))
     return f'{INTERFACES[hparams["task"]][0].__name__}.from_hparams(source="{export_folder}")'

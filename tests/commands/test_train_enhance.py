@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sb_resizegan.inference import GenerativeEnhancement
@@ -47,7 +48,7 @@ def command(yaml, folder, **options):
 
 
 def weights(folder):
-    return torch.load(folder / "export" / "generator.ckpt", weights_only=True)
+    return load_file(folder / "export" / "generator.safetensors")
 
 
 def figures(folder):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 from matplotlib import image
 from speechbrain.utils.run_opts import RunOptions
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -49,7 +50,7 @@ def run(arguments, launcher=(sys.executable,), **kwargs):
 
 
 def weights(folder):
-    return torch.load(folder / "export" / "generator.ckpt", weights_only=True)
+    return load_file(folder / "export" / "generator.safetensors")
 
 
 def assert_same_weights(first, second, **tolerance):

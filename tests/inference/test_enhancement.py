@@ -74,7 +74,7 @@ def test_silence_stays_silence(model, speech, value):
 @pytest.mark.parametrize(
     ("noisy", "lengths", "message"),
     [
-        (torch.zeros(8), None, r"noisy: expected floating-point \(batch, time\), but got \(8,\)"),
+        (torch.zeros(1, 1, 8), None, r"noisy: expected floating-point \(batch, time\), but got \(1, 1, 8\)"),
         (torch.zeros(1, 0), None, r"noisy: expected floating-point .* got \(1, 0\)"),
         (torch.zeros(1, 8, dtype=torch.int16), None, "noisy: .*int16"),
         (torch.zeros(2, 8), torch.ones(3), r"lengths: expected \(2,\) in \(0, 1\]"),
@@ -107,7 +107,7 @@ def test_a_deterministic_model_has_no_latents(speech):
 def enhanced_file(model, folder, signal, rate=16000, subtype="FLOAT", **options):
     """Writes a file, enhances it, and reads what came out."""
     soundfile.write(folder / "noisy.wav", signal, rate, subtype)
-    result = model.enhance_file(folder / "noisy.wav", folder / "out" / "enhanced.wav", **options)
+    result = model.enhance_to_file(folder / "noisy.wav", folder / "out" / "enhanced.wav", **options)
     samples, new_rate = soundfile.read(result, dtype="float32")
     assert (new_rate, samples.shape) == (rate, signal.shape)
     return samples
@@ -197,7 +197,7 @@ def test_nothing_clips(model, speech, tmp_path, caplog):
     expected = enhanced_file(model, tmp_path, loud)
     # Three times full scale in numbers with a floating point, out as integers.
     soundfile.write(tmp_path / "loud.wav", loud * 3 / np.abs(expected).max(), 16000, "FLOAT")
-    model.enhance_file(tmp_path / "loud.wav", tmp_path / "loud.flac")
+    model.enhance_to_file(tmp_path / "loud.wav", tmp_path / "loud.flac")
     assert re.search(r"loud.flac: reduced by 9.5 dB", caplog.text)
     samples = soundfile.read(tmp_path / "loud.flac", dtype="float32")[0]
     np.testing.assert_allclose(samples, expected / np.abs(expected).max(), rtol=0, atol=1e-4)
@@ -206,7 +206,7 @@ def test_nothing_clips(model, speech, tmp_path, caplog):
 def test_several_latents_become_several_files(model, speech, tmp_path):
     noisy = speech[:16000]
     soundfile.write(tmp_path / "a.wav", noisy, 16000, "FLOAT")
-    paths = model.enhance_file(tmp_path / "a.wav", tmp_path / "b.wav", seed=2, num_samples=2)
+    paths = model.enhance_to_file(tmp_path / "a.wav", tmp_path / "b.wav", seed=2, num_samples=2)
     assert [path.name for path in paths] == ["b_1.wav", "b_2.wav"]
     draws = model.enhance_batch(torch.from_numpy(noisy[None]), seed=2, num_samples=2)[:, 0]
     read = np.stack([soundfile.read(path, dtype="float32")[0] for path in paths])

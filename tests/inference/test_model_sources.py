@@ -10,11 +10,11 @@ import ruamel.yaml
 import torch
 
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, model_sources, shipped_models
-from sb_resizegan.training.export import INTERFACES
-from tests.inference.small import EXPORTED, small_generator
+from sb_resizegan.training.exported_model import INTERFACES, write_model
+from tests.inference.small import GENERATOR, small_generator
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ["README.md", "generator.ckpt", "hyperparams.yaml"]
+FILES = ["README.md", "custom.py", "generator.safetensors", "hyperparams.yaml"]
 LARGEST = 3_000_000  # bytes of all files
 SECTIONS = ("data", "licence", "command", "steps", "seed", "figures")
 
@@ -48,9 +48,9 @@ def shelf(tmp_path, monkeypatch):
     """A folder of shipped models with one that is as it should be."""
     folder = tmp_path / "pretrained" / "enhance-tiny"
     folder.mkdir(parents=True)
-    (folder / "hyperparams.yaml").write_text(EXPORTED)
-    torch.save(small_generator().state_dict(), folder / "generator.ckpt")
-    (folder / "README.md").write_text("# Card\n" + "".join(f"## {s.capitalize()}\nText\n" for s in SECTIONS))
+    settings = ruamel.yaml.YAML().load(f"sample_rate: 16000\n{GENERATOR}")
+    card = "# Card\n" + "".join(f"## {section.capitalize()}\nText\n" for section in SECTIONS)
+    write_model(folder, "enhancement", settings, small_generator().state_dict(), card)
     monkeypatch.setattr(model_sources, "PRETRAINED_FOLDER", folder.parent)
     return folder.parent
 
@@ -63,7 +63,7 @@ def test_a_good_model_has_no_problems_and_bad_ones_have(shelf):
     assert problems("enhance-tiny") == []
     shutil.copytree(shelf / "enhance-tiny", shelf / "bad")
     (shelf / "bad" / "README.md").write_text("# Card\n## Data\n")
-    (shelf / "bad" / "generator.ckpt").write_bytes(bytes(LARGEST))
+    (shelf / "bad" / "generator.safetensors").write_bytes(bytes(LARGEST))
     (shelf / "bad" / "events.log").touch()
     found = " ".join(problems("bad"))
     for words in ("events.log", "too large", "no section 'seed'", "truncated or damaged"):

@@ -26,6 +26,13 @@ generator: !new:sb_resizegan.models.window_generator.WindowGenerator
 """
 
 
+def change(folder, old, new):
+    """Changes the yaml of an exported model by hand."""
+    text = (folder / "hyperparams.yaml").read_text()
+    assert old in text
+    (folder / "hyperparams.yaml").write_text(text.replace(old, new))
+
+
 def make_run(folder, figures=(1.0,)):
     """The output folder of a training with one checkpoint for each figure; returns the generators saved."""
     folder.mkdir()
@@ -117,10 +124,14 @@ def test_the_newest_checkpoint_or_the_best_is_exported(tmp_path):
 def test_exporting_again_replaces_the_folder_and_nothing_else(tmp_path):
     make_run(tmp_path / "run")
     folder = export_generator(tmp_path / "run")
-    (folder / "stale.txt").write_text("old")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "generator.ckpt").write_text("of an earlier version")
     assert sorted(p.name for p in export_generator(tmp_path / "run").iterdir()) == [
-        "generator.ckpt",
+        "README.md",
+        "custom.py",
+        "generator.safetensors",
         "hyperparams.yaml",
+        "notes.txt",
     ]
     (tmp_path / "mine").mkdir()
     with pytest.raises(ModelSourceError, match="mine is there already and is no exported model"):
@@ -139,7 +150,7 @@ def test_exporting_again_replaces_the_folder_and_nothing_else(tmp_path):
         (lambda run: next(run.glob("save/*/*.ckpt")).unlink(), "expected a checkpoint, but there is none"),
         (
             lambda run: os.truncate(next(run.glob("save/*/*.ckpt")), 50),
-            "generator_average.ckpt: truncated or damaged",
+            "all checkpoints are damaged: .*CKPT",
         ),
     ],
 )
@@ -153,20 +164,20 @@ def test_what_cannot_be_exported_is_named(tmp_path, prepare, message):
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda folder: (folder / "generator.ckpt").unlink(), "generator.ckpt"),
+        (lambda folder: (folder / "generator.safetensors").unlink(), "generator.safetensors"),
         (
-            lambda folder: os.truncate(folder / "generator.ckpt", 200),
-            "generator.ckpt: .*truncated or damaged",
+            lambda folder: os.truncate(folder / "generator.safetensors", 200),
+            "generator.safetensors: .*truncated or damaged",
         ),
         (
-            lambda folder: (folder / "generator.ckpt").write_bytes(b"no weights"),
-            "generator.ckpt: .*truncated or damaged",
+            lambda folder: (folder / "generator.safetensors").write_bytes(b"no weights"),
+            "generator.safetensors: .*truncated or damaged",
         ),
         (
-            lambda folder: torch.save(WindowGenerator(latent_dim=9).state_dict(), folder / "generator.ckpt"),
-            "generator.ckpt: weights of another architecture: .*size mismatch",
+            lambda folder: change(folder, "latent_dim: 8", "latent_dim: 9"),
+            "generator.safetensors: weights of another architecture: .*size mismatch",
         ),
-        (lambda folder: torch.save(print, folder / "generator.ckpt"), "generator.ckpt: .*damaged"),
+        (lambda folder: torch.save(print, folder / "generator.safetensors"), "generator.safetensors: .*damaged"),
         (lambda folder: (folder / "hyperparams.yaml").unlink(), "has no hyperparams.yaml"),
         (lambda folder: (folder / "hyperparams.yaml").write_text("modules: {}\n"), "could not load"),
         (lambda folder: shutil.rmtree(folder), "no such model folder: .*copy"),
@@ -184,8 +195,7 @@ def test_what_cannot_be_loaded_is_named(exported, tmp_path, prepare, message):
 def test_modules_needed_are_checked(exported, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(exported[0], folder)
-    text = (folder / "hyperparams.yaml").read_text()
-    (folder / "hyperparams.yaml").write_text(text.replace("modules:\n  generator:", "modules:\n  vocoder:"))
+    change(folder, "modules:\n  generator:", "modules:\n  vocoder:")
     with pytest.raises(ModelSourceError, match=r"needs the modules .*generator.* not under 'modules'"):
         SpeechWindowGenerator.from_hparams(source=folder)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, SpeechWindowGenerator
 from sb_resizegan.nnet.average import exponential_average
@@ -62,9 +63,9 @@ def test_the_highest_figure_is_found(run, tmp_path):
 
 def test_the_memory_is_limited_and_the_same_each_time(run, tmp_path):
     limited = [export_generator(run, tmp_path / str(n), memory_seconds=0.05) for n in range(2)]
-    first, second = (torch.load(folder / "generator.ckpt") for folder in limited)
+    first, second = (load_file(folder / "generator.safetensors") for folder in limited)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    whole = torch.load(export_generator(run) / "generator.ckpt")
+    whole = load_file(export_generator(run) / "generator.safetensors")
     changed = {name for name in whole if not torch.equal(first[name], whole[name])}
     assert changed and all("time_path.recurrent.bias_ih" in name for name in changed)
     with pytest.raises(ModelSourceError, match=r"memory_seconds"):
