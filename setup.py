@@ -47,7 +47,6 @@ setup(
         "filelock>=3.12",
         "ruamel.yaml>=0.17.28",
         "platformdirs>=3",
-        "ruamel.yaml>=0.17.28",
         "safetensors>=0.4",
         "huggingface_hub>=0.23",
     ],

@@ -38,6 +38,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument(
         "--model", default="enhance-base", metavar="SOURCE", help="name or folder (default: enhance-base)"
     )
+    parser.add_argument("--trust", action="store_true", help="run whatever the model's yaml names")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU if there is one)")
     parser.add_argument("--overwrite", action="store_true", help="enhance again what is there")
     parser.add_argument("--num_samples", type=int, metavar="N", help="results for each file")
@@ -69,7 +70,9 @@ def prepare(parser: CommandParser, options: argparse.Namespace) -> tuple:
     check_device(parser, options.device)
     try:
         jobs = find_jobs(options.inputs, options.output, options.num_samples, left_out)
-        model = GenerativeEnhancement.from_hparams(source=options.model, run_opts={"device": options.device})
+        model = GenerativeEnhancement.from_hparams(
+            source=options.model, run_opts={"device": options.device}, trust=options.trust
+        )
     except ModelSourceError as error:
         parser.error(f"--model: {error}")
     except ValueError as error:

@@ -47,6 +47,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
     parser.add_argument("--no_official", action="store_true", help="leave out PESQ of the package pesq")
     parser.add_argument("--no_dnsmos", action="store_true", help="leave out DNSMOS")
+    parser.add_argument("--trust", action="store_true", help="run whatever the models' yaml files name")
     parser.add_argument("--device", help="of models and PESQ (default: the GPU if there is one)")
     parser.add_argument(
         "--jobs", type=int, help="processes for the other measures (default: one a spare core)"
@@ -71,7 +72,7 @@ def load_models(parser: CommandParser, options: argparse.Namespace) -> dict:
             parser.error(f"--compare: expected NAME=MODEL with a name of its own, but got {words!r}")
         sources[name] = source
     try:
-        return {name: load_system(source, options.device) for name, source in sources.items()}
+        return {name: load_system(source, options.device, options.trust) for name, source in sources.items()}
     except ModelSourceError as error:
         parser.error(str(error))
 

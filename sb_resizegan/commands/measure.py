@@ -47,6 +47,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keep_level", action="store_true", help="compare at the levels that the sets have")
     parser.add_argument("--csv", metavar="OUT", help="also write the measures to this file")
     parser.add_argument("--seed", type=int, default=0, help="of windows and latents (%(default)s)")
+    parser.add_argument("--trust", action="store_true", help="run whatever the model's yaml names")
     return parser.parse_args(arguments)
 
 
@@ -99,7 +100,7 @@ def load_source(args: argparse.Namespace) -> tuple:
     # Loading SpeechBrain's interfaces takes seconds, which recordings need not wait for.
     from sb_resizegan.inference import SpeechWindowGenerator
 
-    model = SpeechWindowGenerator.from_hparams(source=args.source)
+    model = SpeechWindowGenerator.from_hparams(source=args.source, trust=args.trust)
     if args.sample_rate not in (None, model.sample_rate):
         raise ValueError(
             f"--sample_rate: the generator's is {model.sample_rate} Hz, but got {args.sample_rate}"

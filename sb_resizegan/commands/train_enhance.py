@@ -129,7 +129,7 @@ def finish(hparams, utterances, device):
     best = hparams["checkpointer"].find_checkpoint(max_key=hparams["checkpoint_key"])
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
     export_folder = export_generator(output_folder, checkpoint=best.path)
-    models = {"this model": load_system(export_folder, device)}
+    models = {"this model": load_system(export_folder, device, trust=True)}
     if hparams["compare_with"] is not None:
         models = {"regression": load_system(hparams["compare_with"], device), **models}
     result = evaluate(

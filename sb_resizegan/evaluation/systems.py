@@ -7,7 +7,7 @@ __all__ = ["as_sampler", "as_system", "load_system"]
 SAMPLE_RATE = 16000
 
 
-def load_system(source, device):
+def load_system(source, device, trust=False):
     """Loads an enhancer for 16 kHz.
 
     Arguments
@@ -16,6 +16,8 @@ def load_system(source, device):
         Folder of an exported model, or the name of one.
     device : str or torch.device
         Where it goes.
+    trust : bool
+        Construct whatever its yaml names.
 
     Returns
     -------
@@ -26,7 +28,9 @@ def load_system(source, device):
     ModelSourceError
         If there is no such model, or it is for another sampling rate.
     """
-    model = GenerativeEnhancement.from_hparams(source=str(source), run_opts={"device": str(device)})
+    model = GenerativeEnhancement.from_hparams(
+        source=str(source), run_opts={"device": str(device)}, trust=trust
+    )
     if model.sample_rate != SAMPLE_RATE:
         raise ModelSourceError(
             f"{source}: expected a model for {SAMPLE_RATE} Hz, which PESQ needs, but it is for "

@@ -1,6 +1,7 @@
 """One pass over a signal of any length, chunk by chunk, in bounded memory."""
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -20,12 +21,12 @@ class SlidingWindow:
     ([0, 0, 1, 1], [1, 1, 1, 2])
     """
 
-    def __init__(self, blocks):
+    def __init__(self, blocks: Iterable[np.ndarray]):
         self._blocks = iter(blocks)
-        self._held = None
+        self._held: np.ndarray | None = None
         self._start = 0
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> np.ndarray:
         """Samples ``start`` to ``stop``; what lies before ``start`` is forgotten.
 
         Raises
@@ -46,7 +47,15 @@ class SlidingWindow:
         return held[: stop - start]
 
 
-def process_in_chunks(blocks, total, function, chunk, context, fade, hop):
+def process_in_chunks(
+    blocks: Iterable[np.ndarray],
+    total: int,
+    function: Callable[[np.ndarray, int], np.ndarray],
+    chunk: int,
+    context: int,
+    fade: int,
+    hop: int,
+) -> Iterator[np.ndarray]:
     """Applies a function to a signal, chunk by chunk, as if to the whole of it.
 
     Each chunk is computed with ``context`` more samples on both sides, so that what a function makes of it

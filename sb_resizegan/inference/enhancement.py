@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sb_resizegan.inference.file_enhancement import FileEnhancement
+from sb_resizegan.inference.file_enhancement import FileEnhancement, sample_paths
 from sb_resizegan.inference.interfaces import CheckedPretrained
 from sb_resizegan.inference.model_sources import ModelSourceError
 from sb_resizegan.inference.seeded_latents import SeededLatents, enhance_stretch
@@ -232,14 +232,15 @@ class GenerativeEnhancement(CheckedPretrained):
         """
         _check_count(num_samples)
         work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress)
-        paths = work.outputs(output_filename, num_samples)
+        work.outputs(output_filename, num_samples)
+        paths = sample_paths(output_filename, num_samples)
         seed = _seed(seed)
         for draw, path in enumerate(paths):
             work.run(draw, seed, path)
         return paths[0] if num_samples is None else paths
 
 
-def _check_batch(noisy, lengths):
+def _check_batch(noisy: torch.Tensor, lengths: torch.Tensor | np.ndarray | None) -> list[int]:
     """Samples of each utterance."""
     if noisy.dim() != 2 or 0 in noisy.shape or not noisy.is_floating_point():
         raise ValueError(
@@ -256,11 +257,11 @@ def _check_batch(noisy, lengths):
     return frames
 
 
-def _check_count(num_samples):
+def _check_count(num_samples: int | None) -> int:
     if num_samples is not None and num_samples < 1:
         raise ValueError(f"num_samples: expected at least 1, but got {num_samples}")
     return num_samples or 1
 
 
-def _seed(seed):
+def _seed(seed: int | None) -> int:
     return int(torch.randint(2**63 - 1, ())) if seed is None else seed

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class FileEnhancement:
 
     def __init__(
         self,
-        model: torch.nn.Module,
+        model: Any,
         filename: str | os.PathLike,
         chunk_seconds: float,
         context_seconds: float,

@@ -37,7 +37,7 @@ class CheckedPretrained(Pretrained):
         trust: bool = False,
         revision: str | None = None,
         **kwargs: Any,
-    ) -> "CheckedPretrained":
+    ) -> Any:
         """Loads a model.
 
         HyperPyYAML runs what a yaml names. Here nothing is run: a yaml may construct the models of this
@@ -131,7 +131,9 @@ class CheckedPretrained(Pretrained):
         super().__init__(modules=modules, hparams=hparams, **kwargs)
 
 
-def _keep_in(savedir, folder: Path, files: list[str], strategy: LocalStrategy) -> None:
+def _keep_in(
+    savedir: str | os.PathLike | None, folder: Path, files: list[str], strategy: LocalStrategy
+) -> None:
     """Links or copies a model's files into ``savedir``, unless another model's lie there."""
     if savedir is None or Path(savedir).resolve() == folder.resolve():
         return

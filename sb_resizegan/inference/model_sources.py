@@ -107,7 +107,7 @@ def _download(source: str, hparams_file: str, revision: str | None) -> Path:
         raise ModelSourceError(f"{source}: expected hf:user/model@REVISION")
     if not (stated or revision):
         raise ModelSourceError(
-            f"{source}: expected a revision, for what a model is may change on the Hub; write {source}@REVISION"
+            f"{source}: expected a revision, for a model may change there; write {source}@REVISION"
         )
     if stated and revision and stated != revision:
         raise ModelSourceError(f"{source}: two revisions, {stated!r} and {revision!r}")

@@ -1,5 +1,7 @@
 """Latents of an utterance without end, and the pass of a generator over a stretch of one."""
 
+from typing import Any
+
 import torch
 
 from sb_resizegan.utils.random import derive_seed
@@ -34,7 +36,7 @@ class SeededLatents:
     True
     """
 
-    def __init__(self, generator: torch.nn.Module, seed: int, draw: int):
+    def __init__(self, generator: Any, seed: int, draw: int):
         self._generator = generator
         self._parts = (seed, "enhance", draw)
 
@@ -55,7 +57,7 @@ class SeededLatents:
 
 @torch.no_grad()
 def enhance_stretch(
-    generator: torch.nn.Module,
+    generator: Any,
     noisy: torch.Tensor,
     latents: SeededLatents,
     first_frame: int = 0,

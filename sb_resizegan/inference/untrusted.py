@@ -1,4 +1,4 @@
-"""Exported models read without trusting who made them: what is constructed, what is opened, how large it gets."""
+"""Exported models read without trusting their author: what is constructed and opened, how large it gets."""
 
 import contextlib
 import functools
@@ -65,7 +65,7 @@ def load_untrusted(
     overrides: Mapping | str = "",
     overrides_must_match: bool = True,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Constructs an exported model and loads its weights; nothing outside the folder is opened, nothing is run.
+    """Constructs an exported model and loads its weights; nothing outside its folder is opened or run.
 
     Arguments
     ---------
@@ -158,7 +158,8 @@ def _load_weights(folder: Path, path: Path, hparams: Mapping[str, Any]) -> list[
     run_options = sorted(set(hparams) & set(RunOptions().as_dict()))
     if run_options:
         raise ModelSourceError(f"{path}: {run_options}: a model does not choose run options; give run_opts")
-    files, loaded = [], set()
+    files: list[str] = []
+    loaded: set[int] = set()
     for name, module in pretrainer.loadables.items():
         hook = pretrainer.custom_hooks.get(name)
         plain = hook.func if isinstance(hook, functools.partial) else hook
@@ -188,10 +189,10 @@ def _pretrainer(kind: type[Pretrainer]) -> Callable:
         # paths, collect_in and conditions open files elsewhere or leave weights out.
         unknown = sorted(set(arguments) - {"loadables", "custom_hooks"})
         if unknown:
-            raise ModelSourceError(f"pretrainer: expected loadables and custom_hooks, {unknown} not allowed")
+            raise ValueError(f"pretrainer: expected loadables and custom_hooks, {unknown} not allowed")
         for key, value in arguments.items():
             if not isinstance(value, dict):
-                raise ModelSourceError(f"pretrainer: {key}: expected names and objects, but got {value!r}")
+                raise ValueError(f"pretrainer: {key}: expected names and objects, but got {value!r}")
         return kind(**arguments)
 
     return make
@@ -206,8 +207,8 @@ def _weights_size(folder: Path) -> int:
 def _limited(size: int, path: Path) -> Iterator[None]:
     """Ends the construction of modules that have more parameters than the files of weights could fill.
 
-    A yaml of a few bytes may describe a model of any size. Parameters are counted as they are registered, just
-    after their memory is reserved and before it is used.
+    A yaml of a few bytes may describe a model of any size. Parameters are counted as they are registered,
+    just after their memory is reserved and before it is used.
     """
     thread = threading.get_ident()
     # Numbers of two bytes. The least is no danger, and lets the weights say what is wrong with them.
@@ -219,7 +220,7 @@ def _limited(size: int, path: Path) -> Iterator[None]:
             room -= parameter.numel()
             if room < 0:
                 raise ModelSourceError(
-                    f"{path}: describes weights of another architecture: more numbers than in its files of weights"
+                    f"{path}: describes another architecture, larger than its files of weights"
                 )
 
     def on_module(module: Any, name: str, child: Any) -> None:

@@ -7,6 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -43,10 +44,10 @@ class SafetensorsPretrainer(Pretrainer):
 
     def collect_files(
         self,
-        default_source=None,
+        default_source: Any = None,
         local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
         fetch_config: FetchConfig | None = None,
-    ):
+    ) -> dict[str, Path]:
         """Fetches the files of all loadables; see SpeechBrain's method for the arguments."""
         if default_source is None:
             raise ValueError("collect_files: expected default_source, the model's folder, but got None")
@@ -87,7 +88,9 @@ def write_weights(state: Mapping[str, torch.Tensor], path: str | os.PathLike) ->
     >>> sorted(read_weights(path, digest))
     ['bias', 'weight']
     """
-    data = safetensors.torch.save({name: value.detach().cpu().contiguous().clone() for name, value in state.items()})
+    data = safetensors.torch.save(
+        {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    )
     Path(path).write_bytes(data)
     return hashlib.sha256(data).hexdigest()
 
@@ -126,8 +129,8 @@ def read_weights(path: str | os.PathLike, sha256: str | None = None) -> dict[str
         raise ModelSourceError(f"{path}: weights cannot be read: {error.strerror}") from error
     if sha256 is not None and hashlib.sha256(data).hexdigest() != str(sha256).lower():
         raise ModelSourceError(
-            f"{path}: truncated or damaged: its SHA-256 is {hashlib.sha256(data).hexdigest()}, but the model's "
-            f"yaml says {sha256}"
+            f"{path}: truncated or damaged: its SHA-256 is {hashlib.sha256(data).hexdigest()}, "
+            f"but the model's yaml says {sha256}"
         )
     try:
         if data.startswith(TORCH_PREFIX):

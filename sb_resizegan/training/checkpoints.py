@@ -190,7 +190,9 @@ def check_checkpoint(folder: str | os.PathLike) -> None:
             for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
                 digest, _, name = line.partition("  ")
                 if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-                    raise CheckpointError(f"the checkpoint {folder} is damaged: {name} is not what was written")
+                    raise CheckpointError(
+                        f"the checkpoint {folder} is damaged: {name} is not what was written"
+                    )
         else:
             _read_meta(folder)
             for path in folder.glob(f"*{PARAMFILE_EXT}"):

@@ -1,4 +1,4 @@
-"""The files of an exported model: what SpeechBrain's interfaces, this package's and the Hub want in a folder."""
+"""The files of an exported model: what this package's interfaces and SpeechBrain's want in a folder."""
 
 import io
 import os
@@ -99,7 +99,9 @@ def write_model(
     )
     if task == "enhancement":
         text = text.replace("task:", f"{ENHANCE_NOTE}task:", 1)
-        text = text.replace("modules:\n", f"{ENHANCE_MODEL}modules:\n    enhance_model: !ref <enhance_model>\n")
+        text = text.replace(
+            "modules:\n", f"{ENHANCE_MODEL}modules:\n    enhance_model: !ref <enhance_model>\n"
+        )
         if settings["sample_rate"] != SPEECHBRAIN_RATE:
             text += NORMALIZER.format(rate=settings["sample_rate"])
     yaml = ruamel.yaml.YAML()

@@ -84,8 +84,8 @@ def model_card(
     figures = {key: value for key, value in _figures(checkpoint).items() if isinstance(value, int | float)}
     parts.append("\n## Figures\nOf the validation at this checkpoint:\n\n" + _table(figures))
     parts.append(
-        "\n## Data and licence\nState here what the model was trained on, and under which licence the weights "
-        "are given, before you share it.\n"
+        "\n## Data and licence\nState here what the model was trained on, and under which licence the "
+        "weights are given, before you share it.\n"
     )
     return "".join(parts)
 

@@ -57,8 +57,8 @@ def replacing_folder(path: str | os.PathLike, own: Collection[str]) -> Iterator[
     ...     with replacing_folder(path, {"weights"}) as temporary:
     ...         _ = (temporary / "weights").write_text(text)
     ...     (path / f"notes on the {text}").touch()
-    >>> (path / "weights").read_text(), sorted(p.name for p in path.iterdir()), len(list(path.parent.iterdir()))
-    ('new', ['notes on the new', 'notes on the old', 'weights'], 1)
+    >>> (path / "weights").read_text(), sorted(p.name for p in path.iterdir())
+    ('new', ['notes on the new', 'notes on the old', 'weights'])
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """HyperPyYAML that constructs what is allowed by name, and nothing else, whoever wrote the file.
 
-HyperPyYAML constructs whatever a file names. Here the text is composed to a tree of nodes, which runs nothing;
-the values are made from these nodes and from nowhere else, so that nothing can differ between what was
-checked and what is constructed. Every tag is refused but those for plain values, ``!ref``, ``!copy``, and
+HyperPyYAML constructs whatever a file names. Here the text is composed to a tree of nodes, which runs
+nothing; the values are made from these nodes and from nowhere else, so that nothing can differ between what
+was checked and what is constructed. Every tag is refused but those for plain values, ``!ref``, ``!copy``, and
 ``!new:`` and ``!name:`` of names in a table that the caller gives.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import ruamel.yaml
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from sb_resizegan.utils.yaml_references import ReferenceLostError, find_references, follow, fill_in
+from sb_resizegan.utils.yaml_references import ReferenceLostError, fill_in, find_references, follow
 
 __all__ = ["UnsafeYamlError", "compose", "construct", "merge_overrides"]
 
@@ -78,7 +78,9 @@ def compose(text: str | bytes, origin: str) -> MappingNode:
     return root
 
 
-def merge_overrides(root: MappingNode, overrides: Mapping | str, origin: str, must_match: bool = True) -> None:
+def merge_overrides(
+    root: MappingNode, overrides: Mapping | str, origin: str, must_match: bool = True
+) -> None:
     """Sets values in a tree of nodes, as HyperPyYAML's ``overrides`` do.
 
     Arguments
@@ -109,7 +111,9 @@ def merge_overrides(root: MappingNode, overrides: Mapping | str, origin: str, mu
         try:
             _yaml().dump(dict(overrides), stream)
         except ruamel.yaml.YAMLError as error:
-            raise UnsafeYamlError(f"overrides: expected plain values; with trust=True they may be any: {error}")
+            raise UnsafeYamlError(
+                f"overrides: expected plain values; with trust=True they may be any: {error}"
+            ) from error
         overrides = stream.getvalue()
     if overrides.strip():
         _merge(root, compose(overrides, "overrides"), origin, must_match)
@@ -144,9 +148,9 @@ def construct(root: MappingNode, allowed: Mapping[str, Callable], origin: str) -
     -------
     >>> construct(compose("a: !new:dict {x: 2}\\nb: !ref <a>", "example.yaml"), {"!new:dict": dict}, "")
     {'a': {'x': 2}, 'b': {'x': 2}}
-    >>> construct(compose("a: 1\\nb: !apply:os.system [ls]", "example.yaml"), {}, "example.yaml")
+    >>> construct(compose("a: 1\\nb: !apply:os.system [ls]", "x.yaml"), {}, "x.yaml")
     Traceback (most recent call last):
-    sb_resizegan.utils.safe_yaml.UnsafeYamlError: example.yaml, line 2: the tag !apply:os.system is not allowed
+    sb_resizegan.utils.safe_yaml.UnsafeYamlError: x.yaml, line 2: the tag !apply:os.system is not allowed
     """
     values = _Constructor(root, allowed, origin).value_of(root)[0]
     return {key: value for key, value in values.items() if not str(key).startswith("__")}

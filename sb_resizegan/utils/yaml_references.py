@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from hyperpyyaml.core import parse_arithmetic
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node
 
 __all__ = ["ReferenceLostError", "fill_in", "find_references", "follow"]
 
@@ -35,7 +35,7 @@ def follow(reference: str, root: MappingNode) -> Node:
     Arguments
     ---------
     reference : str
-        Such as ``<key>`` or ``<key[sub][0]>``.
+        Such as ``<key>`` or ``<key[sub]>``.
     root : MappingNode
         The tree.
 
@@ -103,6 +103,4 @@ def fill_in(text: str, values: Mapping[str, object]) -> object:
 def _child(node: Node, key: str) -> Node | None:
     if isinstance(node, MappingNode):
         return next((value for name, value in node.value if name.value == key), None)
-    if isinstance(node, SequenceNode) and key.isdecimal() and int(key) < len(node.value):
-        return node.value[int(key)]
     return None

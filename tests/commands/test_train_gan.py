@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
-from safetensors.torch import load_file
 from matplotlib import image
+from safetensors.torch import load_file
 from speechbrain.utils.run_opts import RunOptions
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

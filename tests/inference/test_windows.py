@@ -177,7 +177,10 @@ def test_what_cannot_be_exported_is_named(tmp_path, prepare, message):
             lambda folder: change(folder, "latent_dim: 8", "latent_dim: 9"),
             "generator.safetensors: weights of another architecture: .*size mismatch",
         ),
-        (lambda folder: torch.save(print, folder / "generator.safetensors"), "generator.safetensors: .*damaged"),
+        (
+            lambda folder: torch.save(print, folder / "generator.safetensors"),
+            "generator.safetensors: .*damaged",
+        ),
         (lambda folder: (folder / "hyperparams.yaml").unlink(), "has no hyperparams.yaml"),
         (lambda folder: (folder / "hyperparams.yaml").write_text("modules: {}\n"), "could not load"),
         (lambda folder: shutil.rmtree(folder), "no such model folder: .*copy"),

@@ -1,6 +1,7 @@
 """Checkpoints that are whole or absent."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,3 +95,57 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
     reader = checkpointer(tmp_path)
     assert reader.recover_if_possible().meta["number"] == 1
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def flip(path, place):
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 0x10
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["layer.ckpt", "CKPT.yaml", "SHA256SUMS"])
+@pytest.mark.parametrize("place", [3, 200, 701, -40])
+def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path, caplog, name, place):
+    saver = checkpointer(tmp_path)
+    older = saver.save_checkpoint(meta={"number": 1})
+    newer = saver.save_checkpoint(meta={"number": 2})
+    flip(newer.path / name, place)
+    reader = checkpointer(tmp_path)
+    reader.remove_partial()
+    assert reader.recover_if_possible().path == older.path
+    assert re.search(rf"{re.escape(str(newer.path))} is damaged: .*an older checkpoint is taken", caplog.text)
+    # It is not deleted: somebody may mend it.
+    assert newer.path.is_dir()
+    flip(newer.path / name, place)
+    assert checkpointer(tmp_path).recover_if_possible().meta["number"] == 2
+
+
+def test_damage_is_found_in_checkpoints_of_before_too(tmp_path):
+    """They have no sums, but the files of torch.save hold checksums of their own."""
+    saved = [checkpointer(tmp_path).save_checkpoint(meta={"number": number}) for number in range(2)]
+    for checkpoint in saved:
+        (checkpoint.path / "SHA256SUMS").unlink()
+    data = (saved[1].path / "layer.ckpt").read_bytes()
+    weights = saved_weights(saved[1].path / "layer.ckpt")
+    flip(saved[1].path / "layer.ckpt", data.index(weights))
+    assert checkpointer(tmp_path).recover_if_possible().meta["number"] == 0
+
+
+def saved_weights(path):
+    return torch.load(path)["weight"].numpy().tobytes()
+
+
+def test_the_sums_are_sha256sums(tmp_path):
+    saved = checkpointer(tmp_path).save_checkpoint()
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=saved.path, capture_output=True
+    )
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2
+
+
+def test_no_training_begins_anew_where_all_checkpoints_are_damaged(tmp_path):
+    saver = checkpointer(tmp_path)
+    for number in range(2):
+        flip(saver.save_checkpoint(meta={"number": number}).path / "layer.ckpt", 500)
+    with pytest.raises(CheckpointError, match=r"all checkpoints are damaged: .*CKPT.*CKPT"):
+        checkpointer(tmp_path).recover_if_possible()

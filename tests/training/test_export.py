@@ -4,9 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+import yaml
 from safetensors.torch import load_file
+from speechbrain.inference.enhancement import WaveformEnhancement
+from speechbrain.inference.interfaces import Pretrained, foreign_class
+from speechbrain.utils.fetching import LocalStrategy
 
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, SpeechWindowGenerator
 from sb_resizegan.nnet.average import exponential_average
@@ -71,3 +77,101 @@ def test_the_memory_is_limited_and_the_same_each_time(run, tmp_path):
     with pytest.raises(ModelSourceError, match=r"memory_seconds"):
         export_generator(run, tmp_path / "none", memory_seconds=-1.0)
     assert not list(tmp_path.glob(".none*")) and not (tmp_path / "none").exists()
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("where", [".", "..", "save", "save/model", "link", "file", "other", "foreign"])
+def test_an_export_never_takes_the_place_of_something_else(run, where):
+    (run / "link").symlink_to(".")
+    (run / "file").write_text("mine")
+    (run / "other").mkdir()
+    (run / "other" / "hyperparams.yaml").write_text("of some other program: 1\n")
+    (run / "foreign").mkdir()
+    (run / "foreign" / "hyperparams.yaml").write_text("modules: 1\n")
+    (run / "foreign" / "generator.ckpt").write_text("weights of another project")
+    before = contents(run.parent)
+    with pytest.raises(ModelSourceError, match=r"part of the training|is no folder|is no exported model"):
+        export_generator(run, run / where)
+    assert contents(run.parent) == before
+
+
+def test_exporting_a_run_to_itself_by_the_command_leaves_it(run):
+    before = contents(run)
+    done = subprocess.run(
+        [sys.executable, "-m", "sb_resizegan", "export", run, "-o", run],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert (
+        done.returncode != 0
+        and "is part of the training" in done.stderr
+        and len(done.stderr.splitlines()) == 1
+    )
+    assert contents(run) == before
+
+
+def test_a_card_of_ones_own_is_kept(run):
+    folder = export_generator(run)
+    assert "written by sb_resizegan" in (folder / "README.md").read_text()
+    export_generator(run)
+    (folder / "README.md").write_text("# My model\n")
+    export_generator(run)
+    assert (folder / "README.md").read_text() == "# My model\n"
+    assert not list(run.glob(".export*"))
+
+
+def test_the_card_says_what_the_run_knows_and_no_path(run):
+    text = (export_generator(run) / "README.md").read_text()
+    for words in ("| generator | SpectralGenerator |", "| pesq_wb | 2 |", "| seed | 3 |", "| channels | 8 |"):
+        assert words in text
+    assert str(run.parent) not in text
+
+
+def test_a_damaged_checkpoint_is_not_exported(run, caplog):
+    newest = sorted(
+        (run / "save").iterdir(),
+        key=lambda path: yaml.safe_load((path / "CKPT.yaml").read_text())["unixtime"],
+    )[-1]
+    data = bytearray((newest / "generator_average.ckpt").read_bytes())
+    data[len(data) // 2] ^= 1
+    (newest / "generator_average.ckpt").write_bytes(data)
+    model = GenerativeEnhancement.from_hparams(source=export_generator(run))
+    torch.testing.assert_close(enhanced(model), expected(1))
+    assert "an older checkpoint is taken" in caplog.text
+    with pytest.raises(ModelSourceError, match=r"is damaged: generator_average\.ckpt"):
+        export_generator(run, checkpoint=newest)
+
+
+def test_weights_that_are_not_finite_are_not_exported(run):
+    average = exponential_average(small_generator(4))
+    average.module.band_embedding.data[0] = float("nan")
+    AtomicCheckpointer(run / "save", {"generator_average": average}).save_checkpoint()
+    with pytest.raises(
+        ModelSourceError, match=r"expected finite weights, but band_embedding holds NaN or Inf"
+    ):
+        export_generator(run)
+    assert not (run / "export").exists()
+
+
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_speechbrains_own_interfaces_load_an_export(run, tmp_path, rate):
+    text = (run / "hyperparams.yaml").read_text()
+    (run / "hyperparams.yaml").write_text(text.replace("sample_rate: 16000", f"sample_rate: {rate}"))
+    folder = str(export_generator(run))
+    ours = GenerativeEnhancement.from_hparams(source=folder)
+    path = tmp_path / "noisy.wav"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(rate), rate, "FLOAT")
+    waveform = ours.enhance_file(path)
+    assert waveform.shape == (rate,)
+    stock = WaveformEnhancement.from_hparams(source=folder, savedir=tmp_path / "kept")
+    torch.testing.assert_close(stock.enhance_file(str(path), str(tmp_path / "out.wav")).cpu(), waveform)
+    assert soundfile.info(tmp_path / "out.wav").samplerate == rate
+    custom = foreign_class(source=folder, savedir=tmp_path / "copied", local_strategy=LocalStrategy.COPY)
+    torch.testing.assert_close(custom.enhance_file(path), waveform)
+    torch.testing.assert_close(
+        Pretrained.from_hparams(source=folder).mods.generator.state_dict(), ours.mods.generator.state_dict()
+    )
