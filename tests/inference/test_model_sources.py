@@ -107,6 +107,7 @@ def test_an_installed_package_has_the_models(shelf, tmp_path):
     shutil.copytree(
         ROOT / "sb_resizegan", source / "sb_resizegan", ignore=shutil.ignore_patterns("__pycache__")
     )
+    shutil.copytree(ROOT / "hparams", source / "hparams")
     shutil.copytree(shelf / "enhance-tiny", source / "sb_resizegan" / "pretrained" / "enhance-tiny")
     command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "installed"]
     subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120)
