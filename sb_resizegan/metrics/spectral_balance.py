@@ -6,7 +6,7 @@ import torch
 
 from sb_resizegan.metrics.spectra import check_waveforms, frequencies, mean_power_spectrum, power_spectra
 
-__all__ = ["out_of_band_energy", "spectral_distance"]
+__all__ = ["low_frequency_energy", "out_of_band_energy", "spectral_distance"]
 
 _FEWEST_SAMPLES = 64
 _RELATIVE_FLOOR = 1e-20  # -200 dB: keeps ratios of what is exactly zero finite
@@ -53,6 +53,54 @@ def out_of_band_energy(
     >>> round(out_of_band_energy(noise, cutoff_hz=4000.0))   # half of it
     -3
     """
+    above, _ = _energy_shares(waveforms, cutoff_hz, sample_rate, n_fft, reduce)
+    return float(above) if reduce else above
+
+
+def low_frequency_energy(
+    waveforms: torch.Tensor, cutoff_hz: float = 60.0, sample_rate: int = 16000, n_fft: int = 2048
+) -> float:
+    """Ratio of the energy below a cut-off to all energy: rumble and offsets, which are no speech.
+
+    As :func:`out_of_band_energy`; the window's main lobe reaches four bins, 31 Hz with the longest spectra at
+    16 kHz, so that a cut-off of 60 Hz sees little of a voice above 95 Hz.
+
+    Arguments
+    ---------
+    waveforms : torch.Tensor
+        ``(batch, time)``.
+    cutoff_hz : float
+        Frequency in Hz below which energy counts.
+    sample_rate : int
+        Sampling rate in Hz.
+    n_fft : int
+        Largest length of the spectra; shorter waveforms give shorter spectra.
+
+    Returns
+    -------
+    float
+        Ratio in dB of the pooled energy of all waveforms. At least -200; NaN for silence.
+
+    Raises
+    ------
+    ValueError
+        If the waveforms are wrong or the cut-off doesn't lie between 0 and half the sampling rate.
+
+    Example
+    -------
+    >>> time = torch.arange(4096) / 16000
+    >>> hum = torch.sin(2 * math.pi * 30 * time) + torch.sin(2 * math.pi * 300 * time)
+    >>> round(low_frequency_energy(hum[None]))
+    -3
+    """
+    _, below = _energy_shares(waveforms, cutoff_hz, sample_rate, n_fft, reduce=True)
+    return float(below)
+
+
+def _energy_shares(
+    waveforms: torch.Tensor, cutoff_hz: float, sample_rate: int, n_fft: int, reduce: bool
+) -> list[torch.Tensor]:
+    """Energy from a cut-off on and energy below it, in dB of all, ``(batch,)`` or ``(1,)``."""
     waveforms = check_waveforms(waveforms, min_samples=_FEWEST_SAMPLES)
     if not 0 < cutoff_hz < sample_rate / 2:
         raise ValueError(
@@ -66,9 +114,8 @@ def out_of_band_energy(
     # All bins but DC and Nyquist stand for two of the two-sided spectrum.
     power = power * _two_sided(n_fft).to(power)
     total = power.sum(dim=1)
-    ratio = torch.where(total > 0, (power @ above) / total, math.nan)
-    level = 10 * torch.log10(ratio.clamp(min=_RELATIVE_FLOOR))
-    return float(level) if reduce else level
+    ratios = [torch.where(total > 0, (power @ share) / total, math.nan) for share in (above, 1 - above)]
+    return [10 * torch.log10(ratio.clamp(min=_RELATIVE_FLOOR)) for ratio in ratios]
 
 
 def spectral_distance(

@@ -6,11 +6,16 @@ import torch
 
 from sb_resizegan.metrics.copies import nearest_neighbours
 from sb_resizegan.metrics.distribution import frechet_with_noise_floor
+from sb_resizegan.metrics.likeness import likeness_with_floor
 from sb_resizegan.metrics.measures import reference_column
-from sb_resizegan.metrics.spectral_balance import out_of_band_energy, spectral_distance
+from sb_resizegan.metrics.spectral_balance import low_frequency_energy, out_of_band_energy, spectral_distance
 from sb_resizegan.metrics.stride_tones import StrideTone, stride_tone_prominence, worst_prominence
 
 __all__ = ["measure_artifacts", "measure_windows"]
+
+LOWEST_HZ = 60.0  # below lies no speech
+# The pass band over the cut-off, which stands 1.2 times above the frequency of the low-pass: 1400 of 1800 Hz.
+PASS_BAND = 1400 / 1800
 
 
 def measure_artifacts(
@@ -39,13 +44,13 @@ def measure_artifacts(
     -------
     dict of str to float
         ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved,
-        ``prominence_worst_db`` over all tones, ``out_of_band_db``.
+        ``prominence_worst_db`` over all tones, ``below_60hz_db``, ``out_of_band_db``.
 
     Example
     -------
     >>> import torch
     >>> list(measure_artifacts(torch.randn(16, 2048), factors=[4]))
-    ['prominence_4000hz_db', 'prominence_worst_db']
+    ['prominence_4000hz_db', 'prominence_worst_db', 'below_60hz_db']
     """
     row = {}
     if factors is not None:
@@ -56,6 +61,7 @@ def measure_artifacts(
         for tone in stages.values():
             row[f"prominence_{tone.frequency:g}hz_db"] = prominence[tone]
         row["prominence_worst_db"] = worst_prominence(prominence)
+    row["below_60hz_db"] = float(low_frequency_energy(waveforms, LOWEST_HZ, sample_rate, n_fft))
     if cutoff_hz is not None:
         row["out_of_band_db"] = float(out_of_band_energy(waveforms, cutoff_hz, sample_rate, n_fft))
     return row
@@ -69,6 +75,7 @@ def measure_windows(
     cutoff_hz: float | None = None,
     train: torch.Tensor | None = None,
     n_fft: int = 2048,
+    floor: dict[str, float] | None = None,
 ) -> dict[str, float]:
     """Measures generated windows against real ones.
 
@@ -91,6 +98,8 @@ def measure_windows(
         Training windows, ``(batch'', time'')``. ``None`` leaves the search for copies out.
     n_fft : int
         Largest length of the spectra in which tones are looked for.
+    floor : dict, optional
+        An earlier row with the same real windows, whose floors of likeness are taken instead of computed.
 
     Returns
     -------
@@ -98,37 +107,40 @@ def measure_windows(
         Names end in the unit; those of real data have ``_real`` before it. By measure:
         ``prominence_{base}hz_db`` at the base frequency of each stage that can be resolved,
         ``prominence_worst_db`` over all tones, ``prominence_worst_real_db``; ``out_of_band_db``,
-        ``out_of_band_real_db``; ``spectral_distance_db``, ``spectral_distance_in_band_db`` (below the
-        cut-off); ``frechet_log_mel``, ``frechet_log_mel_floor``; ``nearest_neighbour_auc``,
+        ``out_of_band_real_db``; ``below_60hz_db``, ``below_60hz_real_db``; ``spectral_distance_db``,
+        ``spectral_distance_in_band_db`` (60 Hz to the end of the pass band); the measures of
+        :func:`~sb_resizegan.metrics.likeness.likeness_with_floor`;
+        ``frechet_log_mel``, ``frechet_log_mel_floor``; ``nearest_neighbour_auc``,
         ``nearest_neighbour_copied``.
 
     Example
     -------
     >>> import torch
     >>> row = measure_windows(torch.randn(16, 2048), torch.randn(32, 2048), factors=[4, 4], cutoff_hz=1800)
-    >>> for name in row: print(name)
+    >>> for name in list(row)[:9]: print(name)
     prominence_1000hz_db
     prominence_4000hz_db
     prominence_worst_db
     prominence_worst_real_db
+    below_60hz_db
+    below_60hz_real_db
     out_of_band_db
     out_of_band_real_db
     spectral_distance_db
-    spectral_distance_in_band_db
-    frechet_log_mel
-    frechet_log_mel_floor
     """
     own = measure_artifacts(waveforms, factors, sample_rate, cutoff_hz, n_fft)
     real = measure_artifacts(reference, factors, sample_rate, cutoff_hz, n_fft)
     row = {}
     for name, value in own.items():
         row[name] = value
-        if name in ("prominence_worst_db", "out_of_band_db"):
+        if name in ("prominence_worst_db", "out_of_band_db", "below_60hz_db"):
             row[reference_column(name)] = real[name]
     row["spectral_distance_db"] = spectral_distance(waveforms, reference, sample_rate)
     if cutoff_hz is not None:
-        in_band = (50.0, float(cutoff_hz))
+        # The skirt of the low-pass, which falls by 60 dB, would outweigh all that lies in the band.
+        in_band = (LOWEST_HZ, PASS_BAND * cutoff_hz)
         row["spectral_distance_in_band_db"] = spectral_distance(waveforms, reference, sample_rate, in_band)
+    row.update(likeness_with_floor(waveforms, reference, sample_rate, train, floor))
     row["frechet_log_mel"], row["frechet_log_mel_floor"] = frechet_with_noise_floor(
         waveforms, reference, sample_rate
     )

@@ -75,7 +75,7 @@ def classifier_two_sample(
     waveforms: torch.Tensor,
     reference: torch.Tensor,
     folds: int = 5,
-    epochs: int = 8,
+    epochs: int = 5,
     seed: int = 0,
 ) -> AreaUnderCurve:
     """Area under the curve of a small classifier between generated and real windows (C2ST).

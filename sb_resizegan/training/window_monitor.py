@@ -41,6 +41,7 @@ class WindowMonitor(EpochMonitor):
         self.factors = tuple(factors)
         self.cutoff_hz = cutoff_hz
         self.sample_windows = sample_windows
+        self._last_row = None  # its floors hold for all epochs: they are of the same real windows
 
     def epoch(self, epoch, generated):
         """Measures and writes one epoch.
@@ -59,9 +60,16 @@ class WindowMonitor(EpochMonitor):
         """
         generated = generated.float().cpu()
         row = measure_windows(
-            generated, self.real, self.factors, self.sample_rate, cutoff_hz=self.cutoff_hz, train=self.train
+            generated,
+            self.real,
+            self.factors,
+            self.sample_rate,
+            cutoff_hz=self.cutoff_hz,
+            train=self.train,
+            floor=self._last_row,
         )
         self.write_row(epoch, row)
+        self._last_row = row
         joined_real, joined = self.real[: self.sample_windows], generated[: self.sample_windows]
         write_audio(self.samples_folder / "real.wav", joined_real.flatten(), self.sample_rate)
         write_audio(self.sample_path(epoch), joined.flatten(), self.sample_rate)
