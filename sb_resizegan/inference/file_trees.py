@@ -1,5 +1,6 @@
 """Which files of whole folders are to be enhanced, and where the results go."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +27,21 @@ class Job:
 
     source: Path
     target: Path
-    outputs: list
+    outputs: list[Path]
     seconds: float
 
     @property
-    def done(self):
+    def done(self) -> bool:
         """Whether all outputs are there; they are written in one step each."""
         return all(path.is_file() for path in self.outputs)
 
 
-def find_jobs(inputs, output_folder, num_samples=None, left_out=None):
+def find_jobs(
+    inputs: Sequence[str | Path],
+    output_folder: str | Path,
+    num_samples: int | None = None,
+    left_out: list[tuple[str, str]] | None = None,
+) -> list[Job]:
     """Matches sound files and trees of them with their outputs.
 
     A file given by itself keeps its name; files of a folder keep their path within it. Of folders, files with
@@ -74,7 +80,8 @@ def find_jobs(inputs, output_folder, num_samples=None, left_out=None):
     ['out/a/b.wav', 'out/c.flac']
     """
     output_folder = Path(output_folder)
-    jobs, takers = {}, {}
+    jobs: dict[Path, Job] = {}
+    takers: dict[Path, Path] = {}
     left_out = [] if left_out is None else left_out
     for source, target in _pairs([Path(path) for path in inputs], output_folder, left_out):
         outputs = sample_paths(target, num_samples)
@@ -90,7 +97,7 @@ def find_jobs(inputs, output_folder, num_samples=None, left_out=None):
     return [jobs[target] for target in sorted(jobs)]
 
 
-def share(jobs, rank, world_size):
+def share(jobs: list[Job], rank: int, world_size: int) -> list[Job]:
     """The part of one of several processes: about as many seconds as each of the others'.
 
     Arguments
@@ -110,7 +117,8 @@ def share(jobs, rank, world_size):
     >>> [[job.seconds for job in share(jobs, rank, 2)] for rank in (0, 1)]
     [[60, 10], [50, 20]]
     """
-    loads, parts = [0.0] * world_size, [[] for _ in range(world_size)]
+    loads = [0.0] * world_size
+    parts: list[list[Job]] = [[] for _ in range(world_size)]
     for job in sorted(jobs, key=lambda job: -job.seconds):
         least = loads.index(min(loads))
         loads[least] += job.seconds + 1.0  # every file costs something
@@ -118,7 +126,9 @@ def share(jobs, rank, world_size):
     return parts[rank]
 
 
-def _pairs(inputs, output_folder, left_out):
+def _pairs(
+    inputs: list[Path], output_folder: Path, left_out: list[tuple[str, str]]
+) -> Iterator[tuple[Path, Path]]:
     results = output_folder.resolve()
     for path in inputs:
         if path.is_dir():
@@ -135,7 +145,7 @@ def _pairs(inputs, output_folder, left_out):
             raise ValueError(f"{path}: no such file or folder")
 
 
-def _seconds(path):
+def _seconds(path: Path) -> float:
     try:
         return audio_header(path).seconds or 0.0
     except UnusableAudioError:
