@@ -38,6 +38,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     for folder in (options.reference, options.degraded):
         if not folder.is_dir():
             parser.error(f"{folder}: no such folder")
+    if options.csv and options.csv.is_dir():
+        parser.error(f"--csv: {options.csv} is a folder")
     if options.csv and not options.csv.resolve().parent.is_dir():
         parser.error(f"--csv: {options.csv.parent}: no such folder")
     check_least(parser, options, {"batch_size": 1, "jobs": 1})
@@ -65,8 +67,14 @@ def print_table(pairs: list, columns: list[str]) -> None:
 
 
 def write_csv(path: Path, pairs: list, columns: list[str]) -> None:
-    """One row a pair."""
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+    """One row a pair; whoever looks sees the whole table or none."""
+    from sb_resizegan.utils.files import replacing
+
+    # Names of files need not be UTF-8: their bytes are written as they are.
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(["file", "seconds", *columns, "notes"])
         for pair in sorted(pairs, key=lambda pair: pair.name):
@@ -100,12 +108,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(1)
     pairs, problems = find_pairs(options.reference, options.degraded, options.resample)
     columns = columns_of(scores)
+    status = 0
     if pairs:
         with tqdm(total=2 * len(pairs), unit="score", disable=None) as bar:
             score_pairs(pairs, scoring, bar.update)
         print_table(pairs, columns)
         if options.csv:
-            write_csv(options.csv, pairs, columns)
+            try:
+                write_csv(options.csv, pairs, columns)
+            except OSError as error:
+                print(f"--csv: {options.csv}: {error.strerror or error}", file=sys.stderr)
+                status = 1
     else:
         print(f"no pair of files in {options.reference} and {options.degraded}", file=sys.stderr)
     for pair in pairs:
@@ -114,4 +127,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nTo be noted:", *problems, sep="\n  ", file=sys.stderr)
     complete = all(not math.isnan(pair.scores[name]) for pair in pairs for name in columns)
     unpaired = len(problems) > sum(len(pair.notes) for pair in pairs)
-    return 0 if pairs and complete and not unpaired else 1
+    return status if pairs and complete and not unpaired else 1

@@ -4,6 +4,7 @@ Every part of the package reads recordings here. A file is read to its end, bloc
 is compared with what the file declares (`sb_resizegan.dataio.containers`).
 """
 
+import math
 import os
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ import numpy as np
 import soundfile
 
 from sb_resizegan.dataio.decoder import AudioHeader, audio_header, check_length, opened
+from sb_resizegan.dataio.resampling import resample, resampled_blocks
 from sb_resizegan.dataio.unusable import UnusableAudioError
 from sb_resizegan.utils.files import replacing
 
@@ -22,6 +24,7 @@ __all__ = [
     "audio_header",
     "mono_blocks",
     "read_mono",
+    "read_signal",
     "write_audio",
 ]
 
@@ -160,6 +163,50 @@ def read_mono(path: str | os.PathLike, channel: int | None = None) -> tuple[np.n
     """
     blocks, rates = zip(*mono_blocks(path, channel), strict=True)
     return np.concatenate(blocks), rates[0]
+
+
+def read_signal(path: str | os.PathLike, sample_rate: int, channel: int | None = None) -> np.ndarray:
+    """Reads a whole file as one channel at a sampling rate; the memory is that of the result.
+
+    Arguments
+    ---------
+    path : str or Path
+        Audio file.
+    sample_rate : int
+        In Hz, of the result.
+    channel : int, optional
+        See `mono_blocks`.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(time,)``, float32.
+
+    Raises
+    ------
+    UnusableAudioError
+        See `audio_blocks`; also where samples are too large to be resampled.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "stereo.wav"
+    >>> soundfile.write(path, np.zeros((44100, 2)), 44100)
+    >>> read_signal(path, 16000).shape
+    (16000,)
+    """
+    header = audio_header(path)
+    if header.samplerate == sample_rate or header.frames is None or header.frames <= BLOCK_VALUES:
+        waveform = resample(*read_mono(path, channel), sample_rate)
+    else:
+        waveform = np.empty(math.ceil(header.frames * sample_rate / header.samplerate), dtype=np.float32)
+        done = 0
+        columns = (block[:, None] for block, _ in mono_blocks(path, channel))
+        for block in resampled_blocks(columns, header.samplerate, sample_rate):
+            waveform[done : done + len(block)] = block[:, 0]
+            done += len(block)
+    if not np.isfinite([waveform.min(), waveform.max()]).all():
+        raise UnusableAudioError("not finite", path, "samples too large to be resampled")
+    return waveform
 
 
 def write_audio(path, waveform, sample_rate):

@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.audio import UnusableAudioError, read_signal
 from sb_resizegan.dataio.manifests import read_manifest
 from sb_resizegan.dataio.prepare.pair_checks import within_tolerance
-from sb_resizegan.dataio.resampling import resample
 
 __all__ = ["Utterance", "measured_snr_db", "read_pair", "read_pair_manifest", "read_utterances"]
 
@@ -138,11 +137,7 @@ def read_pair(entry, sample_rate):
     """
     signals = []
     for side in ("noisy", "clean"):
-        waveform, rate = read_mono(entry[side])
-        waveform = resample(waveform, rate, sample_rate)
-        if not np.isfinite(waveform).all():
-            raise UnusableAudioError("not finite", entry[side], "samples too large to be resampled")
-        signals.append(waveform)
+        signals.append(read_signal(entry[side], sample_rate))
     lengths = [len(signal) for signal in signals]
     if not within_tolerance(lengths[0] / sample_rate, lengths[1] / sample_rate, sample_rate):
         raise UnusableAudioError(

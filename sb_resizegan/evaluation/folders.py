@@ -1,14 +1,12 @@
 """Scores of two folders of recordings, pair by pair: PESQ, STOI, ESTOI and SI-SDR."""
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, read_mono
+from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, audio_header, read_signal
 from sb_resizegan.dataio.finding import files_below, why_left_out
-from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.evaluation.scoring import SAMPLE_RATE, score_sources
 
 
@@ -75,7 +73,7 @@ def find_pairs(reference_folder, degraded_folder, resampling=False):
 
     Example
     -------
-    >>> import soundfile
+    >>> import numpy as np, soundfile
     >>> folder = getfixture("tmp_path")
     >>> for side, name in (("clean", "a.wav"), ("clean", "b.wav"), ("noisy", "a.flac")):
     ...     (folder / side).mkdir(exist_ok=True)
@@ -108,12 +106,17 @@ def find_pairs(reference_folder, degraded_folder, resampling=False):
 
 def _inspect(pair, resampling):
     """Reads the headers of a pair; returns why it cannot be scored, or None."""
-    headers = []
+    headers, lengths = [], []
     for path in (pair.reference, pair.degraded):
         try:
-            headers.append(audio_header(path))
+            header = audio_header(path)
+            frames = header.frames
+            if frames is None:
+                frames = sum(len(block) for block, _ in audio_blocks(path))
         except UnusableAudioError as error:
             return str(error)
+        headers.append(header)
+        lengths.append(math.ceil(frames * SAMPLE_RATE / header.samplerate))
     rates = [header.samplerate for header in headers]
     if rates != [SAMPLE_RATE] * 2:
         if not resampling:
@@ -122,12 +125,17 @@ def _inspect(pair, resampling):
                 f"(degraded); resample the files or give --resample"
             )
         pair.notes.append(f"resampled from {rates[0]} and {rates[1]} Hz")
-    elif headers[0].frames != headers[1].frames:
+    if lengths[0] != lengths[1]:
         pair.notes.append(
-            f"lengths differ: {headers[0].frames} (reference) and {headers[1].frames} samples (degraded); "
-            f"scored over the shorter"
+            f"lengths differ: {lengths[0]} (reference) and {lengths[1]} samples (degraded) at "
+            f"{SAMPLE_RATE} Hz; scored over the shorter"
         )
-    pair.seconds = headers[0].seconds or 0.0
+    channels = [header.channels for header in headers]
+    if channels != [1, 1]:
+        pair.notes.append(
+            f"mixed down to one channel from {channels[0]} (reference) and {channels[1]} (degraded)"
+        )
+    pair.seconds = lengths[0] / SAMPLE_RATE
     return None
 
 
@@ -148,12 +156,9 @@ def read_pair(pair):
     UnusableAudioError
         If a file cannot be decoded.
     """
-    signals = []
-    for path in (pair.reference, pair.degraded):
-        waveform, rate = read_mono(path)
-        signals.append(waveform if rate == SAMPLE_RATE else resample(waveform, rate, SAMPLE_RATE))
+    signals = [read_signal(path, SAMPLE_RATE) for path in (pair.reference, pair.degraded)]
     length = min(len(signal) for signal in signals)
-    return [np.asarray(signal[:length], dtype=np.float32) for signal in signals]
+    return [signal[:length] for signal in signals]
 
 
 def score_pairs(pairs, options, progress=None):

@@ -20,6 +20,8 @@ from sb_resizegan.metrics.speech_scores import score_pair
 __all__ = ["batches", "score_sources", "score_utterances"]
 
 SAMPLE_RATE = 16000
+# This package's PESQ takes 1.7 MB for each second. P.862 was made for utterances.
+LONGEST_PESQ = 600  # seconds
 BATCH_SECONDS = 400  # a batch of long utterances is cut short here, to bound the memory
 # A process takes seconds to start and to import what it needs: less than this is sooner done here.
 SECONDS_FOR_PROCESSES = 200
@@ -192,9 +194,15 @@ def _score_pesq(batch, load, device):
     loaded = []
     for result, source in batch:
         try:
-            loaded.append((result, load(source)))
+            signals = load(source)
         except UnusableAudioError as error:
             result["notes"].append(str(error))
+            continue
+        seconds = len(signals[0]) / SAMPLE_RATE
+        if seconds > LONGEST_PESQ:
+            result["notes"].append(f"PESQ refused: {seconds:.0f} s, the limit is {LONGEST_PESQ} s")
+        else:
+            loaded.append((result, signals))
     if not loaded:
         return
     longest = max(1, *(len(reference) for _, (reference, _) in loaded))

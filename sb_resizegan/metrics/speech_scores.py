@@ -5,13 +5,17 @@ neither of them silent or with samples that are not finite. :data:`SCORES` lists
 own PESQ is :mod:`sb_resizegan.metrics.pesq`, which takes a batch.
 """
 
+import atexit
+import functools
 import importlib
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
+
+from sb_resizegan.metrics.lone_process import LoneProcess, ProcessDiedError
 
 __all__ = [
     "SCORES",
@@ -25,7 +29,12 @@ __all__ = [
 ]
 
 SAMPLE_RATE = 16000
+BLOCK = 1 << 20  # samples
+EPS = 1e-8  # as in SpeechBrain
 STOI_SECONDS = 0.4  # of 30 frames, the fewest that STOI is defined for
+LONGEST_STOI = 400  # seconds; pystoi takes 2.2 MB for each
+# How long the package pesq may take before its process counts as hanging.
+PESQ_SECONDS_TO_START, PESQ_SECONDS_A_SECOND = 120.0, 1.0
 
 
 class PairScore(NamedTuple):
@@ -66,7 +75,7 @@ class SpeechScore(NamedTuple):
 
 
 def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
-    """Scale-invariant signal-to-distortion ratio in dB, SpeechBrain's SI-SNR.
+    """Scale-invariant signal-to-distortion ratio in dB, the same as SpeechBrain's SI-SNR.
 
     Arguments
     ---------
@@ -83,10 +92,23 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
     >>> round(si_sdr(speech, 0.5 * speech + 0.05 * noise).figures["si_sdr_db"])
     20
     """
-    from speechbrain.nnet.losses import cal_si_snr
+    places = range(0, len(reference), BLOCK)
+    # Recordings may be hours long: block by block, no copy of them is needed.
+    peaks = [float(np.abs(x).max()) for x in (reference, estimate)]
+    means = [x.mean(dtype=np.float64) for x in (reference, estimate)]
 
-    columns = [torch.from_numpy(x).view(-1, 1, 1) for x in _full_scale(reference, estimate)]
-    return PairScore({"si_sdr_db": -float(cal_si_snr(*columns))}, [])
+    def blocks():
+        for place in places:
+            yield [
+                (x[place : place + BLOCK] - mean) / peak
+                for x, mean, peak in zip((reference, estimate), means, peaks, strict=True)
+            ]
+
+    products = np.sum([(clean @ other, clean @ clean) for clean, other in blocks()], axis=0)
+    gain = products[0] / (products[1] + EPS)
+    left = sum(np.square(other - gain * clean).sum() for clean, other in blocks())
+    ratio = gain**2 * products[1] / (left + EPS)
+    return PairScore({"si_sdr_db": float(10 * np.log10(ratio + EPS))}, [])
 
 
 def intelligibility(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
@@ -110,6 +132,9 @@ def intelligibility(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
 
     if len(reference) < STOI_SECONDS * SAMPLE_RATE:
         return PairScore({}, [f"stoi, estoi: under {STOI_SECONDS} s"])
+    if len(reference) > LONGEST_STOI * SAMPLE_RATE:
+        seconds = len(reference) / SAMPLE_RATE
+        return PairScore({}, [f"stoi, estoi: {seconds:.0f} s, the limit is {LONGEST_STOI} s"])
     figures, notes = {}, []
     with warnings.catch_warnings():
         # pystoi warns and returns 1e-5 where fewer than 30 frames have speech.
@@ -126,6 +151,8 @@ def intelligibility(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
 def official_pesq(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
     """PESQ-WB of the package ``pesq``.
 
+    The package ends its process on some recordings, so it runs in one of its own.
+
     Arguments
     ---------
     reference, estimate : numpy.ndarray
@@ -140,13 +167,22 @@ def official_pesq(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
     >>> official_pesq(np.ones(100, dtype=np.float32), np.ones(100, dtype=np.float32)).notes
     ['pesq package refused: BufferTooShortError']
     """
-    import pesq as package
-
+    signals = [np.ascontiguousarray(x, dtype=np.float32).tobytes() for x in (reference, estimate)]
+    seconds = PESQ_SECONDS_TO_START + PESQ_SECONDS_A_SECOND * len(reference) / SAMPLE_RATE
     try:
-        score = float(package.pesq(SAMPLE_RATE, reference, estimate, "wb"))
-    except (package.PesqError, ValueError) as error:
-        return PairScore({}, [f"pesq package refused: {type(error).__name__}"])
-    return PairScore({"pesq_wb_official": score}, [])
+        found = _pesq_process().call((SAMPLE_RATE, *signals), seconds)
+    except ProcessDiedError as error:
+        return PairScore({}, [f"pesq package: its process {error}"])
+    if isinstance(found, str):
+        return PairScore({}, [f"pesq package refused: {found}"])
+    return PairScore({"pesq_wb_official": found}, [])
+
+
+@functools.lru_cache(maxsize=1)
+def _pesq_process() -> LoneProcess:
+    process = LoneProcess(Path(__file__).with_name("official_pesq_process.py"))
+    atexit.register(process.close)
+    return process
 
 
 def dnsmos(reference: np.ndarray, estimate: np.ndarray) -> PairScore:

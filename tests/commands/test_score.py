@@ -1,6 +1,8 @@
 """The command `score`."""
 
 import csv
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
+from sb_resizegan.commands.main import main
+from sb_resizegan.evaluation import folders as folders_module
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,6 +93,37 @@ def test_a_complete_pair_of_folders_is_a_success(folders, tmp_path):
 def test_wrong_calls_say_what_is_wrong(arguments, words):
     done = score(*arguments)
     assert done.returncode == 2 and words in done.stderr
+
+
+def test_a_csv_that_cannot_be_written_is_named_and_the_old_one_stays(folders, tmp_path, monkeypatch, capsys):
+    clean, noisy, table = tmp_path / "clean", tmp_path / "noisy", tmp_path / "scores.csv"
+    for side, folder in ((clean, folders[0]), (noisy, folders[1])):
+        side.mkdir()
+        # As long a name as there is, of bytes that are no UTF-8, and what csv files need care for.
+        source = next(folder.glob("one.*"))
+        stem = b"\xff $1#=\"'\n,".ljust(250, b"n")
+        (side / (os.fsdecode(stem) + source.suffix)).write_bytes(source.read_bytes())
+    table.write_text("what was there")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    score_pairs = folders_module.score_pairs
+
+    def score_and_fill_the_disk(*arguments):
+        score_pairs(*arguments)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders_module, "score_pairs", score_and_fill_the_disk)
+        try:
+            status = main(["score", str(clean), str(noisy), "--jobs", "1", "--csv", str(table)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 1 and "scores.csv: File too large" in capsys.readouterr().err
+    assert table.read_text() == "what was there"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clean", "noisy", "scores.csv"]
+    assert main(["score", str(clean), str(noisy), "--jobs", "1", "--csv", str(table)]) == 0
+    with open(table, newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        (row,) = csv.DictReader(stream)
+    assert os.fsencode(row["file"]) == stem
 
 
 def test_empty_folders_are_no_success(tmp_path):

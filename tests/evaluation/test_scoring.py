@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import resource
 
 import numpy as np
 import pesq
@@ -11,8 +12,11 @@ import soundfile
 import torch
 from speechbrain.nnet.losses import cal_si_snr
 
+from sb_resizegan.evaluation.folders import find_pairs, read_pair
 from sb_resizegan.evaluation.options import ScoringOptions, columns_of, installed_scores
 from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.metrics import speech_scores
+from sb_resizegan.metrics.lone_process import LoneProcess, ProcessDiedError
 
 SCORED = ("si_sdr", "intelligibility", "official_pesq")
 MEASURES = ("pesq_wb", "pesq_wb_official", "stoi", "estoi", "si_sdr_db")
@@ -105,3 +109,68 @@ def test_wrong_calls(pairs):
     with pytest.raises(ValueError, match="utterance 0: expected"):
         score_utterances([clean[0][None]], [noisy[0][None]])
     assert score_utterances([], []) == []
+
+
+def test_the_official_package_takes_no_other_score_with_it(tmp_path, monkeypatch):
+    """Its process dies over the second of three pairs: that one has no figure and a reason."""
+    lone = speech_scores.__file__.replace("speech_scores", "lone_process")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, runpy\n"
+        f"answer = runpy.run_path({lone!r})['answer']\n"
+        "answer(lambda rate, clean, noisy: 2.5 if len(clean) != 4 * 20000 else os.kill(os.getpid(), 11))\n"
+    )
+    with LoneProcess(script) as process:
+        monkeypatch.setattr(speech_scores, "_pesq_process", lambda: process)
+        rng = np.random.default_rng(0)
+        clean = [rng.standard_normal(length).astype(np.float32) for length in (19000, 20000, 21000)]
+        options = ScoringOptions(scores=("si_sdr", "official_pesq"), jobs=0)
+        found = score_utterances(clean, clean, options)
+    assert [score["pesq_wb_official"] for score in found][::2] == [2.5, 2.5]
+    assert math.isnan(found[1]["pesq_wb_official"])
+    assert found[1]["notes"] == ["pesq package: its process ended by SIGSEGV"]
+    assert all(score["pesq_wb"] > 4.5 and score["si_sdr_db"] > 80 for score in found)
+
+
+def test_a_process_that_hangs_is_ended(tmp_path):
+    lone = speech_scores.__file__.replace("speech_scores", "lone_process")
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import time, runpy\nanswer = runpy.run_path({lone!r})['answer']\n"
+        "answer(lambda seconds: time.sleep(seconds) or 'done')\n"
+    )
+    with LoneProcess(script) as process:
+        with pytest.raises(ProcessDiedError, match="took longer than 5 s"):
+            process.call([1000], seconds=5)
+        assert process.call([0], seconds=60) == "done"
+
+
+def test_a_pair_beyond_the_limits_is_refused_in_words():
+    """An hour: PESQ and STOI say their limits, SI-SDR is computed."""
+    clean = np.tile(np.random.default_rng(0).standard_normal(16000).astype(np.float32), 3600)
+    noisy = clean + np.float32(0.1) * np.roll(clean, 1234)
+    options = ScoringOptions(scores=("si_sdr", "intelligibility"), jobs=0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (found,) = score_utterances([clean], [noisy], options)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+    assert found["si_sdr_db"] == pytest.approx(20, abs=0.2)
+    assert math.isnan(found["pesq_wb"]) and math.isnan(found["stoi"])
+    assert found["notes"] == [
+        "PESQ refused: 3600 s, the limit is 600 s",
+        "stoi, estoi: 3600 s, the limit is 400 s",
+    ]
+
+
+def test_what_is_done_to_the_files_of_a_pair_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    for side, rate, shape in (("clean", 16000, (16000, 2)), ("noisy", 44100, (44000, 3))):
+        (tmp_path / side).mkdir()
+        soundfile.write(tmp_path / side / "a.wav", 0.1 * rng.standard_normal(shape), rate)
+    pairs, problems = find_pairs(tmp_path / "clean", tmp_path / "noisy", resampling=True)
+    assert problems == []
+    assert pairs[0].notes == [
+        "resampled from 16000 and 44100 Hz",
+        "lengths differ: 16000 (reference) and 15964 samples (degraded) at 16000 Hz; scored over the shorter",
+        "mixed down to one channel from 2 (reference) and 3 (degraded)",
+    ]
+    assert [len(signal) for signal in read_pair(pairs[0])] == [15964, 15964]
