@@ -8,9 +8,14 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "sb_resizegan" / "__init__.py").read_text()).group(1)
 
-TEST = ["pytest>=8"]
+# The core loads and runs models, and needs no compiler; pesq and G722 are built from C.
+OFFICIAL = ["pesq==0.0.4", "pystoi>=0.4"]
+PICTURES = ["matplotlib>=3.7"]
+TRAIN = [*OFFICIAL, *PICTURES, "G722>=1.2.3", "tensorboard>=2.14"]
 # speechmos declares none of what it imports.
 DNSMOS = ["speechmos==0.0.1.1", "onnxruntime>=1.16", "librosa>=0.10", "requests"]
+SCORES = [*OFFICIAL, *PICTURES, *DNSMOS]
+TEST = [*TRAIN, "pytest>=8"]
 
 setup(
     name="sb_resizegan",
@@ -38,19 +43,20 @@ setup(
         "numpy>=1.24",
         "scipy>=1.10",
         "soundfile>=0.12.1",
-        "pesq==0.0.4",
-        "pystoi>=0.4",
-        "G722>=1.2.3",
-        "matplotlib>=3.7",
-        "tensorboard>=2.14",
         "tqdm>=4.60",
         "filelock>=3.12",
         "ruamel.yaml>=0.17.28",
         "platformdirs>=3",
+        "pyyaml>=6",
         "safetensors>=0.4",
         "huggingface_hub>=0.23",
     ],
-    extras_require={"test": TEST, "dnsmos": DNSMOS, "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"]},
+    extras_require={
+        "train": TRAIN,
+        "scores": SCORES,
+        "test": TEST,
+        "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"],
+    },
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",

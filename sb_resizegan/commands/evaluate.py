@@ -7,7 +7,7 @@
 PAIRS is what train-enhance takes as data_folder: VoiceBank-DEMAND, DNS-Challenge, folders clean/ and noisy/,
 or a csv list; of a corpus with several parts its test part is used. Rows are noisy speech as it is, the
 systems under --compare, and the model. Columns are PESQ (this package's and that of the package pesq), STOI,
-ESTOI, SI-SDR, and DNSMOS where speechmos is installed (pip install 'sb_resizegan[dnsmos]').
+ESTOI, SI-SDR, and DNSMOS where speechmos is installed (pip install 'sb_resizegan[scores]').
 
 OUT/ holds scores.md, scores.csv (every utterance), pesq_by_snr.png, latents.csv, examples/ and report.html,
 with --save_audio also enhanced/. The exit status is 0 if every utterance has every score, 1 if any was left

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from sb_resizegan import __version__
 from sb_resizegan.commands.parser import PROGRAM, complain
+from sb_resizegan.utils.extras import EXTRAS, MissingExtraError, extra_of, require
 
 # In the order in which somebody new needs them.
 COMMANDS = {
@@ -26,6 +27,15 @@ COMMANDS = {
     "compare": "train a grid of generators under one budget and gather what they show",
     "export": "turn a training's checkpoint into a folder that can be loaded",
     "report": "make a page of finished trainings",
+}
+# What a subcommand needs beyond the core: the extra that brings it, and the modules.
+NEEDED = {
+    "train-gan": ("train", EXTRAS["train"]),
+    "train-enhance": ("train", EXTRAS["train"]),
+    "compare": ("train", EXTRAS["train"]),
+    "score": ("scores", ("pystoi",)),
+    "evaluate": ("scores", ("matplotlib", "pesq", "pystoi")),
+    "report": ("train", ("matplotlib",)),
 }
 # The yaml that has all keys of a training.
 TRAININGS = {"train-gan": "resize.yaml", "train-enhance": "enhance.yaml"}
@@ -78,6 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         return run(name, rest)
+    except MissingExtraError as error:
+        return complain(error)
+    except ModuleNotFoundError as error:  # what only some options of a command need
+        extra = extra_of(error.name or "")
+        if extra is None:
+            raise
+        return complain(f"{PROGRAM} {name} needs {error.name} here: pip install 'sb_resizegan[{extra}]'")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # of `| head`; Python would complain once more when it closes stdout
@@ -89,6 +106,9 @@ def run(name: str, arguments: list[str]) -> int:
     """Runs a subcommand's module; None, which it may return, stands for success."""
     if name in TRAININGS and {"-h", "--help"} & set(arguments):
         return show_training_help(name, arguments)
+    if name in NEEDED and not {"-h", "--help"} & set(arguments):
+        extra, modules = NEEDED[name]
+        require(modules, extra, f"{PROGRAM} {name}")
     return importlib.import_module(f"sb_resizegan.commands.{name.replace('-', '_')}").main(arguments) or 0
 
 

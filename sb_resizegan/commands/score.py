@@ -7,7 +7,7 @@
 Files are matched by their path without suffix. Files without a partner, unreadable files and files at rates
 other than 16 kHz are named and left out; pairs of different lengths are named and scored over the shorter
 one. With ``--official``, the ``pesq`` package scores every pair too; with ``--dnsmos``, ``speechmos`` rates
-the degraded files alone (pip install 'sb_resizegan[dnsmos]').
+the degraded files alone (pip install 'sb_resizegan[scores]').
 
 The exit status is 0 if every file was scored, 1 if any was left out or refused, 2 if the call was wrong.
 """

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import soundfile
-from G722 import G722
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.prepare.archives import ArchiveSourceError, open_debian_package, open_tarball
@@ -183,6 +182,8 @@ def _fetch(language, folder, archive_url):
 
 def _decode(archive, folder):
     """Decodes the spoken prompts of an open tar archive; returns their seconds."""
+    from G722 import G722  # built from C, and needed here alone
+
     prompts, samples = 0, 0
     for member in archive:
         if not member.isfile():
