@@ -57,6 +57,7 @@ MEASURES = {
     "complex": Measure("complex term", "", 3, "lower"),
     "waveform": Measure("waveform term", "", 3, "lower"),
     "pesq": Measure("PESQ term", "", 3, "lower"),
+    "deletion": Measure("deletion term", "", 3, "lower"),
     # Windows
     "prominence_worst_db": Measure("worst stride tone", "dB", 1, "lower"),
     "out_of_band_db": Measure("out-of-band energy", "dB", 1, "lower"),

@@ -142,3 +142,9 @@ def test_wrong_calls(utterances, tmp_path):
     with pytest.raises(ValueError, match=r"within a folder, but got 'a/\.\./\.\./outside.wav'"):
         write_evaluation(result, tmp_path / "out", save_audio=True)
     assert not list(tmp_path.rglob("*"))
+
+
+def test_an_evaluation_writes_nothing(utterances, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = evaluate(utterances[:1], {"a": lambda noisy: noisy}, PESQ_ALONE)
+    assert list(result.outputs) == ["noisy", "a"] and not list(tmp_path.iterdir())

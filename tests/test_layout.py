@@ -1,0 +1,42 @@
+"""The rooms of the package: who may import from whom."""
+
+import ast
+from pathlib import Path
+
+import sb_resizegan
+
+ROOT = Path(sb_resizegan.__file__).parent
+
+
+def arrows():
+    """From each room to those that it imports from."""
+    found = {}
+    for path in ROOT.rglob("*.py"):
+        room = path.relative_to(ROOT).parts[0]
+        rooms = found.setdefault(room, set())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            inside = [name.split(".") for name in names if name.startswith("sb_resizegan.")]
+            rooms.update(parts[1] for parts in inside if parts[1] != room)
+    return found
+
+
+def test_no_arrow_runs_upwards():
+    """Rooms can be stacked: each imports from those below it alone."""
+    left = arrows()
+    assert {"nnet", "metrics", "evaluation", "report", "training"} <= set(left)
+    while left:
+        lowest = [room for room, below in left.items() if not below & set(left)]
+        assert lowest, f"these import from each other: {left}"
+        left = {room: below for room, below in left.items() if room not in lowest}
+
+
+def test_what_computes_knows_nothing_of_what_writes():
+    found = arrows()
+    for room in ("nnet", "models", "losses", "metrics", "augment", "dataio", "inference", "evaluation"):
+        assert not found[room] & {"report", "training", "commands"}, room
+
+
+def test_every_module_lies_in_a_room():
+    assert {path.name for path in ROOT.glob("*.py")} <= {"__init__.py", "__main__.py"}
