@@ -8,17 +8,23 @@ from sb_resizegan.brains.modules import unwrap
 
 
 class WGANBrain(AdversarialBrain):
-    """Trains a generator of windows against a critic.
+    """Trains a generator of windows against a critic, by the spectral energy distance, or by both.
 
     See :class:`~sb_resizegan.brains.adversarial.AdversarialBrain`, whose arguments it takes; batches are real
     windows ``(batch, time)``. The modules are ``generator`` (with ``sample_latent(batch, generator)``) and
-    ``critic`` (with ``draw_shifts(batch, generator)``). The figure in validation is ``score_gap``, the mean
-    score of real windows less that of generated ones.
+    ``critic`` (with ``draw_shifts(batch, generator)``). Further hyperparameters, both optional, are
+    ``energy_distance``, a :class:`~sb_resizegan.losses.SpectralEnergyDistance`, and ``energy_weight``, by
+    which the generator minimises it beside the adversarial loss; with an ``energy_weight`` above 0
+    ``critic_steps`` may be 0. The figures in validation are ``score_gap``, the mean score of real windows
+    less that of generated ones, and ``energy``, each where it is trained with.
     """
 
     def __init__(self, modules, hparams, *args, **kwargs):
-        if hparams.get("critic_steps") == 0:
-            raise ValueError("critic_steps: expected at least 1, but got 0")
+        self.energy_weight = hparams.get("energy_weight", 0.0)
+        if not self.energy_weight >= 0:
+            raise ValueError(f"energy_weight: expected at least 0, but got {self.energy_weight}")
+        if hparams.get("critic_steps") == 0 and not self.energy_weight:
+            raise ValueError("critic_steps: expected at least 1, or an energy_weight above 0, but got 0")
         super().__init__(modules, hparams, *args, **kwargs)
 
     def generate(self, generator, batch):
@@ -26,8 +32,28 @@ class WGANBrain(AdversarialBrain):
         return generator(self.draw(unwrap(self.modules.generator).sample_latent, len(batch)))
 
     def compute_objectives(self, predictions, batch, stage):
-        """Loss of the active network; in validation, minus the gap of mean scores of real and generated."""
+        """Loss of the active network; in validation, the generator's, with the score gap for its critic's."""
         real = batch.to(self.device)
+        if stage == sb.Stage.TRAIN and self.active == "critic":
+            return self.critic_objective(self._bound(real), real, predictions)
+        value, figures = predictions.new_zeros(()), {}
+        if self.energy_weight:
+            figures["energy"] = self.hparams.energy_distance.over_batch(real, predictions)
+            value = value + self.energy_weight * figures["energy"]
+        if stage != sb.Stage.TRAIN:
+            if self.critic_steps:
+                scores = unwrap(self.modules.critic)(torch.cat([real, predictions])).float()
+                figures["score_gap"] = scores[: len(real)].mean() - scores[len(real) :].mean()
+                value = value - figures["score_gap"]
+            self.valid_figures.append(figures)
+            return value
+        self.note({name: figure.detach() for name, figure in figures.items()})
+        if self.critic_steps:
+            value = value + self.generator_objective(self._bound(real), predictions, real)
+        return value
+
+    def _bound(self, real):
+        """From a critic to the function that scores candidates of a step; each call draws its shifts."""
 
         def bound(critic):
             draw_shifts = unwrap(critic).draw_shifts
@@ -35,17 +61,9 @@ class WGANBrain(AdversarialBrain):
             def score(candidates):
                 # The losses score real and generated windows in one call.
                 calls = len(candidates) // len(real)
-                return critic(
-                    candidates, torch.cat([self.draw(draw_shifts, len(real)) for _ in range(calls)])
-                )
+                shifts = torch.cat([self.draw(draw_shifts, len(real)) for _ in range(calls)])
+                return critic(candidates, shifts)
 
             return score
 
-        if stage != sb.Stage.TRAIN:
-            scores = unwrap(self.modules.critic)(torch.cat([real, predictions])).float()
-            gap = scores[: len(real)].mean() - scores[len(real) :].mean()
-            self.valid_figures.append({"score_gap": gap})
-            return -gap
-        if self.active == "critic":
-            return self.critic_objective(bound, real, predictions)
-        return self.generator_objective(bound, predictions, real)
+        return bound

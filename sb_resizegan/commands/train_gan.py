@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             brain.fit(
                 hparams["epoch_counter"],
                 stream,
-                torch.utils.data.DataLoader(real, batch_size=hparams["measured_windows"]),
+                torch.utils.data.DataLoader(real, batch_size=min(256, hparams["measured_windows"])),
             )
             run_on_main(finish, args=(folder, hparams["checkpointer"]))
             if if_main_process():
@@ -71,8 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def check_settings(hparams, run_opts):
     """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
-    counts = ("number_of_epochs", "iterations_per_epoch", "critic_steps", "batch_size", "sample_windows")
-    check_counts(hparams, dict.fromkeys(counts, 1))
+    counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "sample_windows")
+    # The energy distance needs no critic.
+    fewest = 0 if hparams["energy_weight"] else 1
+    check_counts(hparams, {**dict.fromkeys(counts, 1), "critic_steps": fewest})
     if hparams["measured_windows"] < max(2, hparams["sample_windows"]):
         raise RunError(
             f"measured_windows: expected at least sample_windows ({hparams['sample_windows']}) and 2, "

@@ -13,13 +13,16 @@ from torch.nn import functional as F
 from sb_resizegan.losses.adversarial import (
     Critic,
     LossAndFigures,
+    WassersteinGP,
     _AdversarialLoss,
     score_both,
     scores_and_slope,
 )
-from sb_resizegan.nnet.checks import check_integer
+from sb_resizegan.nnet.checks import check_choice, check_integer
 
-__all__ = ["RelativisticR1R2"]
+__all__ = ["PENALISED_LOSSES", "RelativisticR1R2", "penalised_loss"]
+
+PENALISED_LOSSES = ("wasserstein", "relativistic")
 
 
 class RelativisticR1R2(_AdversarialLoss):
@@ -90,3 +93,38 @@ class RelativisticR1R2(_AdversarialLoss):
             raise ValueError("real: a relativistic loss needs the batch of real examples, but got None")
         real_scores, fake_scores = score_both(critic, real, fake)
         return F.softplus(real_scores - fake_scores).mean()
+
+
+def penalised_loss(
+    name: str, penalty_weight: float, penalty_interval: int = 1
+) -> WassersteinGP | RelativisticR1R2:
+    """The loss that a word chooses.
+
+    Arguments
+    ---------
+    name : str
+        ``wasserstein`` for :class:`~sb_resizegan.losses.adversarial.WassersteinGP`, ``relativistic`` for
+        :class:`RelativisticR1R2`.
+    penalty_weight : float
+        Lambda of the first, gamma of the second.
+    penalty_interval : int
+        Steps of the critic from one penalty to the next.
+
+    Returns
+    -------
+    WassersteinGP or RelativisticR1R2
+
+    Raises
+    ------
+    ValueError
+        For another word, a negative weight or an interval below 1.
+
+    Example
+    -------
+    >>> penalised_loss("relativistic", 0.3).gamma
+    0.3
+    """
+    check_choice("adversarial_loss", name, PENALISED_LOSSES)
+    if name == "wasserstein":
+        return WassersteinGP(penalty_weight, penalty_interval=penalty_interval)
+    return RelativisticR1R2(penalty_weight, penalty_interval)

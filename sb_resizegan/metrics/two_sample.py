@@ -135,7 +135,12 @@ def classifier_two_sample(
     # Of each set the same share in every fold.
     fold = torch.cat([torch.randperm(size, generator=rng) % folds for _ in range(2)]).to(features.device)
     areas = []
-    with torch.random.fork_rng(devices=[]):
+    # The caller may measure without gradients or in half precision; the classifier trains all the same.
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch.enable_grad(),
+        torch.autocast(features.device.type, enabled=False),
+    ):
         torch.manual_seed(seed)
         for k in range(folds):
             kept = fold != k

@@ -8,17 +8,20 @@ adversarial networks", EUSIPCO 2020 (real and imaginary parts).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
+from sb_resizegan.models.critic import WindowCritic
 from sb_resizegan.nnet.activations import LEAKY_SLOPE, LeakyReLU
 from sb_resizegan.nnet.checks import check_choice, check_integer, check_positive
 from sb_resizegan.nnet.downsampling import Downsample1d
 
-__all__ = ["SPECTRAL_INPUTS", "CriticSum", "SpectralCritic"]
+__all__ = ["CRITIC_INPUTS", "SPECTRAL_INPUTS", "CriticSum", "SpectralCritic", "window_critic"]
 
+CRITIC_INPUTS = ("waveform", "spectral", "both")
 SPECTRAL_INPUTS = ("magnitude", "complex")
 LEVEL = 0.01  # amplitude of a bin of active speech at -20 dB; the compressed parts are near 1 there
 SPREAD = 2.0  # nepers: the standard deviation of the logarithm, about
@@ -232,3 +235,38 @@ class CriticSum(nn.Module):
         each = [None] * len(self.columns) if shifts is None else shifts.split(self.columns, dim=1)
         scores = [critic(windows, some) for critic, some in zip(self.critics, each, strict=True)]
         return torch.stack(scores).sum(dim=0)
+
+
+def window_critic(inputs: str, waveform: Mapping[str, Any], spectral: Mapping[str, Any]) -> nn.Module:
+    """The critic that a word chooses.
+
+    Arguments
+    ---------
+    inputs : str
+        ``waveform``, ``spectral``, or ``both``.
+    waveform : dict
+        Arguments of :class:`~sb_resizegan.models.critic.WindowCritic`.
+    spectral : dict
+        Arguments of :class:`SpectralCritic`.
+
+    Returns
+    -------
+    torch.nn.Module
+        A ``WindowCritic``, a ``SpectralCritic``, or a :class:`CriticSum` of the two.
+
+    Raises
+    ------
+    ValueError
+        For another word.
+
+    Example
+    -------
+    >>> type(window_critic("both", {}, {})).__name__
+    'CriticSum'
+    """
+    check_choice("inputs", inputs, CRITIC_INPUTS)
+    if inputs == "waveform":
+        return WindowCritic(**waveform)
+    if inputs == "spectral":
+        return SpectralCritic(**spectral)
+    return CriticSum(WindowCritic(**waveform), SpectralCritic(**spectral))

@@ -17,6 +17,7 @@ from sb_resizegan.models.residual import NoiseInput, ResidualBlock, activation_l
 from sb_resizegan.models.stages import check_window
 from sb_resizegan.nnet.band_limit import BandLimit
 from sb_resizegan.nnet.checks import check_integer
+from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d
 
 
@@ -57,6 +58,10 @@ class WindowGenerator(nn.Module):
         Residual blocks before each stage (:class:`~sb_resizegan.models.residual.ResidualBlock`).
     noise : bool
         Whether noise is added (:class:`~sb_resizegan.models.residual.NoiseInput`).
+    rectified_init : bool
+        False: weights and biases start as PyTorch's own convolutions do, whose signals fall by 8 dB a layer
+        until the biases, the same for all latents, are the loudest. True: weights start with a variance of 2
+        over the number of inputs (K. He et al., "Delving deep into rectifiers", ICCV 2015), biases with zero.
 
     Raises
     ------
@@ -85,6 +90,7 @@ class WindowGenerator(nn.Module):
         activation: str = "relu",
         residual_blocks: int = 0,
         noise: bool = False,
+        rectified_init: bool = False,
     ) -> None:
         super().__init__()
         channels, factors = tuple(channels), tuple(factors)
@@ -121,9 +127,20 @@ class WindowGenerator(nn.Module):
         self.noise = nn.ModuleList(
             NoiseInput(width, factor) for width, factor in zip(channels[1:], factors, strict=False) if noise
         )
+        if rectified_init:
+            self._rectify()
         # The latent vector's parts: the latent itself, then the noise behind each stage.
         lengths = [self.first_shape[1] * math.prod(factors[: stage + 1]) for stage in range(len(self.noise))]
         self.latent_parts = (latent_dim, *lengths)
+
+    @torch.no_grad()
+    def _rectify(self) -> None:
+        # PyTorch draws from a variance of 1 / (3 fan-in).
+        for layer in (self.dense, *self.stages, *self.blocks.modules()):
+            if isinstance(layer, nn.Linear | Upsample1d | Downsample1d):
+                layer.weight.mul_(math.sqrt(6))
+                if layer.bias is not None:
+                    layer.bias.zero_()
 
     def sample_latent(self, batch: int, generator: torch.Generator | None = None) -> torch.Tensor:
         """Latent vectors, uniform on [-1, 1] (WaveGAN, section 3.1).

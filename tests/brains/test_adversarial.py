@@ -12,8 +12,15 @@ from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, registe
 from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.prepare.speech import prepare_speech
 from sb_resizegan.dataio.windows import SpeechWindows
-from sb_resizegan.losses import Hinge, NonSaturating, WassersteinClipping
-from tests.small_run import CRITIC_STEPS, EPOCHS, ITERATIONS, SmallRun
+from sb_resizegan.losses import (
+    Hinge,
+    NonSaturating,
+    RelativisticR1R2,
+    SpectralEnergyDistance,
+    WassersteinClipping,
+)
+from sb_resizegan.training.loader import WindowStream
+from tests.small_run import BATCH, CRITIC_STEPS, EPOCHS, ITERATIONS, SmallRun
 
 STEPS = EPOCHS * ITERATIONS * (CRITIC_STEPS + 1)
 
@@ -149,13 +156,36 @@ def test_another_seed_of_the_global_generator_changes_nothing(windows):
     assert torch.equal(first.fit().weights(), second.fit().weights())
 
 
-@pytest.mark.parametrize("loss", [WassersteinClipping(), NonSaturating(), Hinge()])
+@pytest.mark.parametrize(
+    "loss", [WassersteinClipping(), NonSaturating(), Hinge(), RelativisticR1R2(penalty_interval=2)]
+)
 def test_every_loss_trains(windows, loss):
     run = SmallRun(windows, brain_class=Observed, loss=loss).fit()
     assert run.brain.changes == ["c", "c", "g"] * ITERATIONS * EPOCHS
     assert torch.isfinite(run.weights()).all()
     if isinstance(loss, WassersteinClipping):
         assert max(p.abs().max() for p in run.critic.parameters()) <= loss.clip
+
+
+@pytest.mark.parametrize("critic_steps", [0, 2])
+def test_the_energy_distance_trains_alone_and_beside_a_critic(windows, critic_steps):
+    run = SmallRun(windows)
+    hparams = {
+        **vars(run.brain.hparams),
+        "critic_steps": critic_steps,
+        "energy_weight": 0.5,
+        "energy_distance": SpectralEnergyDistance((64, 256)),
+    }
+    stream = run.stream if critic_steps else WindowStream(windows, BATCH, ITERATIONS, seed=3)
+    brain = Observed(dict(run.brain.modules), hparams, len(stream), run_opts={"device": "cpu"})
+    before = [p.clone() for p in run.critic.parameters()]
+    brain.fit(run.epochs, stream, torch.utils.data.DataLoader(torch.cat(run.valid), batch_size=8))
+    assert brain.changes == [*["c"] * critic_steps, "g"] * ITERATIONS * EPOCHS
+    assert set(brain.valid_figures[0]) == ({"energy", "score_gap"} if critic_steps else {"energy"})
+    assert ("generator_loss" in brain.train_stats) == bool(critic_steps)
+    assert brain.train_stats["energy"] > 0
+    still = all(torch.equal(a, b) for a, b in zip(before, run.critic.parameters(), strict=True))
+    assert still == (not critic_steps)
 
 
 def sgd(parameters):
@@ -320,7 +350,7 @@ def test_two_processes_do_what_one_does_with_the_joint_batch(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"critic_steps": 0}, "critic_steps: expected at least 1, but got 0"),
+        ({"critic_steps": 0}, "critic_steps: expected at least 1, or an energy_weight above 0, but got 0"),
         ({"critic_steps": 3}, r"batches_per_epoch: expected a multiple of .* = 4, but got 9"),
         ({"average_decay": 1.0}, r"decay: expected a value in \[0, 1\)"),
     ],
