@@ -199,13 +199,13 @@ def grouped_options(**options) -> dict:
     Arguments
     ---------
     **options
-        Options of :class:`Levels`, :class:`Noises`, :class:`Changes` and :class:`Channels` by name.
+        Options of `Levels`, `Noises`, `Changes` and `Channels` by name.
 
     Returns
     -------
     dict
         The arguments ``levels``, ``noises``, ``changes`` and ``channels`` of
-        :class:`~sb_resizegan.augment.mixing.NoisyMixtures`.
+        `NoisyMixtures`.
 
     Raises
     ------

@@ -25,9 +25,9 @@ class AdversarialBrain(sb.Brain):
     optimizer step: ``critic_steps`` steps of the critic on fresh batches, then one of the generator, and
     again. SpeechBrain's counter ``optimizer_step`` counts both kinds. All steps go through SpeechBrain's own
     ``fit_batch`` and ``optimizers_step``, so that its run options do what they say. What is random in a step
-    is drawn by :class:`~sb_resizegan.utils.random.StepRandom` from the run's seed and the number of the
-    batch; together with the counters in the checkpoint (and the position of the train loader, which the
-    caller adds to it) that is the whole random state of a run.
+    is drawn by `StepRandom` from the run's seed and the number of the batch; together with the counters in
+    the checkpoint (and the position of the train loader, which the caller adds to it) that is the whole
+    random state of a run.
 
     A subclass defines ``generate(generator, batch)``, which gives the candidates for a batch, and
     ``compute_objectives(predictions, batch, stage)``; it adds to ``valid_figures`` one dict of figures for
@@ -43,7 +43,7 @@ class AdversarialBrain(sb.Brain):
         epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint), and
         optionally ``critic_learning_rate_factor`` on it;
         ``average_decay`` of the generator's exponential moving average; ``loss``, one of
-        :mod:`sb_resizegan.losses`; and SpeechBrain's run options.
+        `sb_resizegan.losses`; and SpeechBrain's run options.
     batches_per_epoch : int
         Length of the train loader, a multiple of ``(critic_steps + 1) * grad_accumulation_factor``.
     on_epoch : callable, optional
@@ -55,7 +55,7 @@ class AdversarialBrain(sb.Brain):
     highest_is_best : bool
         Whether a higher figure is better.
     run_opts, checkpointer
-        See :class:`speechbrain.Brain`.
+        See `speechbrain.Brain`.
 
     Raises
     ------
@@ -138,7 +138,7 @@ class AdversarialBrain(sb.Brain):
                 self.checkpointer.add_recoverable(f"{name}_optimizer", optimizer)
 
     def fit(self, epoch_counter, train_set, valid_set=None, progressbar=None, **kwargs):
-        """Trains; see :meth:`speechbrain.Brain.fit`. The progress bar counts steps of the generator."""
+        """Trains; see `speechbrain.Brain.fit()`. The progress bar counts steps of the generator."""
         if progressbar is None:
             progressbar = not self.noprogressbar
         self._show_bar = progressbar and if_main_process()
@@ -183,7 +183,7 @@ class AdversarialBrain(sb.Brain):
         Returns
         -------
         torch.Tensor
-            What :meth:`generate` gives.
+            What `generate()` gives.
         """
         if stage != sb.Stage.TRAIN:
             return self.generate(self.generator_average, batch)
@@ -197,7 +197,7 @@ class AdversarialBrain(sb.Brain):
         raise NotImplementedError(f"{type(self).__name__} has no generate()")
 
     def draw(self, sample, count):
-        """Rows drawn for this step on the Brain's device; see :meth:`StepRandom.rows`."""
+        """Rows drawn for this step on the Brain's device; see `StepRandom.rows()`."""
         return self.random.rows(sample, count).to(self.device)
 
     def critic_objective(self, bound, real, fake):
@@ -217,7 +217,7 @@ class AdversarialBrain(sb.Brain):
         return value
 
     def generator_objective(self, bound, fake, real):
-        """Adversarial loss of the generator in its step; see :meth:`critic_objective`."""
+        """Adversarial loss of the generator in its step; see `critic_objective()`."""
         # The bare module with frozen weights: the step needs none of the critic's gradients, and DDP none of
         # its hooks.
         critic = without_ddp(self.modules.critic)

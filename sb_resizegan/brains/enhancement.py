@@ -11,13 +11,11 @@ from sb_resizegan.nnet.level import utterance_level, valid_samples
 class EnhancementBrain(AdversarialBrain):
     """Trains a generator of enhanced speech, against a conditional critic or by regression alone.
 
-    See :class:`~sb_resizegan.brains.adversarial.AdversarialBrain`, whose arguments it takes; batches are
-    :class:`~sb_resizegan.dataio.noisy_batch.NoisyBatch`. The modules are ``generator``, an
-    :class:`~sb_resizegan.models.enhancement_generator.EnhancementGenerator`, and ``critic``, called with
-    candidate, noisy speech, lengths and shifts. Further hyperparameters are ``objective``, an
-    :class:`~sb_resizegan.losses.EnhancementObjective`, and ``adversarial_weight``. The generator
-    minimises the first plus so much of the adversarial loss. The figures in validation are the terms of the
-    objective.
+    See `AdversarialBrain`, whose arguments it takes; batches are `NoisyBatch`. The modules are ``generator``,
+    an `EnhancementGenerator`, and ``critic``, called with candidate, noisy speech, lengths and shifts.
+    Further hyperparameters are ``objective``, an `EnhancementObjective`, and ``adversarial_weight``. The
+    generator minimises the first plus so much of the adversarial loss. The figures in validation are the
+    terms of the objective.
     """
 
     def __init__(self, modules, hparams, *args, **kwargs):

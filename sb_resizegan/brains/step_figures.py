@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 class StepFigures:
     """Figures of the steps of one epoch.
 
-    A step's figures are gathered by :meth:`update`, one network after the other, and read when the step ends:
+    A step's figures are gathered by `update()`, one network after the other, and read when the step ends:
     reading a tensor waits for the device.
 
     Example

@@ -10,10 +10,10 @@ from sb_resizegan.brains.modules import unwrap
 class WGANBrain(AdversarialBrain):
     """Trains a generator of windows against a critic, by the spectral energy distance, or by both.
 
-    See :class:`~sb_resizegan.brains.adversarial.AdversarialBrain`, whose arguments it takes; batches are real
+    See `AdversarialBrain`, whose arguments it takes; batches are real
     windows ``(batch, time)``. The modules are ``generator`` (with ``sample_latent(batch, generator)``) and
     ``critic`` (with ``draw_shifts(batch, generator)``). Further hyperparameters, both optional, are
-    ``energy_distance``, a :class:`~sb_resizegan.losses.SpectralEnergyDistance`, and ``energy_weight``, by
+    ``energy_distance``, a `SpectralEnergyDistance`, and ``energy_weight``, by
     which the generator minimises it beside the adversarial loss; with an ``energy_weight`` above 0
     ``critic_steps`` may be 0. The figures in validation are ``score_gap``, the mean score of real windows
     less that of generated ones, and ``energy``, each where it is trained with.

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def check_settings(hparams, run_opts):
-    """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
+    """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "valid_utterances", "sample_rate")
     check_counts(hparams, {**dict.fromkeys(counts, 1), "critic_steps": 0})
     mixed = [key for key in ("clean", "noise", "rir") if hparams[key] is not None]

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def check_settings(hparams, run_opts):
-    """Raises a :class:`RunError` for settings that would fail, or mean nothing, after minutes."""
+    """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "sample_windows")
     # The energy distance needs no critic.
     fewest = 0 if hparams["energy_weight"] else 1

@@ -90,7 +90,7 @@ class Grid(NamedTuple):
     path: Path
     output_folder: Path
     runs: list
-    """Of :class:`GridRun`."""
+    """Of `GridRun`."""
 
     compared_windows: int
     """Generated windows for the final figures."""

@@ -47,7 +47,7 @@ class Results:
         """Gradients of the run's critic with respect to windows, before and after the training.
 
         The critic scores as in training, with shuffled phases. Those of fresh critics are of many, and of
-        unit energy each (see :func:`~sb_resizegan.metrics.gradients.measure_gradients`).
+        unit energy each (see `measure_gradients()`).
 
         Arguments
         ---------
@@ -57,7 +57,7 @@ class Results:
         Returns
         -------
         dict of str to torch.Tensor
-            ``(512, time)`` by the name of :data:`GRADIENT_STATES`.
+            ``(512, time)`` by the name of `GRADIENT_STATES`.
         """
         real = self.real(run)[:GRADIENT_WINDOWS]
         critic = run.fresh("critic", run.seed).train()

@@ -179,7 +179,7 @@ class Spool:
         sample_rate : int
             In Hz.
         format, subtype : str
-            As :func:`choose_format` gives them.
+            As `choose_format()` gives them.
 
         Returns
         -------

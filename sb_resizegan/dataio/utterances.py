@@ -47,7 +47,7 @@ def read_utterances(manifest_json, data_root=None, sample_rate=16000):
     Raises
     ------
     FileNotFoundError, ValueError, UnusableAudioError
-        As :func:`read_pair_manifest` and :func:`read_pair`.
+        As `read_pair_manifest()` and `read_pair()`.
 
     Example
     -------

@@ -30,7 +30,7 @@ class EvaluationResult:
     scores : SystemScores
         Their scores.
     variation : dict of str to dict
-        Figures of :func:`~sb_resizegan.metrics.latents.latent_variation` by the name of a system.
+        Figures of `latent_variation()` by the name of a system.
     sample_rate : int
         In Hz.
     """
@@ -45,7 +45,7 @@ class EvaluationResult:
 def evaluate(utterances, systems, options=None, samplers=None, progress=None) -> EvaluationResult:
     """Scores enhancers, and noisy speech as it is, on a set of utterances.
 
-    It writes nothing; :func:`~sb_resizegan.report.evaluation_folder.write_evaluation` does.
+    It writes nothing; `write_evaluation()` does.
 
     Arguments
     ---------
@@ -57,8 +57,8 @@ def evaluate(utterances, systems, options=None, samplers=None, progress=None) ->
     options : EvaluationOptions, optional
         What is measured, and where.
     samplers : dict of str to callable, optional
-        By the name of a system, a function as :func:`~sb_resizegan.metrics.latents.latent_variation` takes
-        it; measures how much the system's output varies.
+        By the name of a system, a function as `latent_variation()` takes it; measures how much the system's
+        output varies.
     progress : callable, optional
         Called with a number of utterances each time some are enhanced.
 

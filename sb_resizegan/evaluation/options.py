@@ -21,8 +21,7 @@ class ScoringOptions:
     Arguments
     ---------
     scores : sequence of str, optional
-        Keys of :data:`~sb_resizegan.metrics.speech_scores.SCORES`, besides this package's PESQ; by default
-        those that are installed.
+        Keys of `SCORES`, besides this package's PESQ; by default those that are installed.
     device : str or torch.device
         Where the batches of PESQ are scored.
     batch_size : int
@@ -86,7 +85,7 @@ def installed_scores() -> tuple:
     Returns
     -------
     tuple of str
-        Keys of :data:`~sb_resizegan.metrics.speech_scores.SCORES`.
+        Keys of `SCORES`.
     """
     found = []
     for name, score in SCORES.items():
@@ -104,7 +103,7 @@ def columns_of(names: Iterable[str]) -> list:
     Arguments
     ---------
     names : sequence of str
-        Keys of :data:`~sb_resizegan.metrics.speech_scores.SCORES`.
+        Keys of `SCORES`.
 
     Returns
     -------

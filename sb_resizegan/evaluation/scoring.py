@@ -1,7 +1,7 @@
 """Scores of many utterances: PESQ in batches on the device, everything else pair by pair in processes.
 
 What is scored is this package's PESQ, ``pesq_wb``, and any of
-:data:`sb_resizegan.metrics.speech_scores.SCORES`.
+`sb_resizegan.metrics.speech_scores.SCORES`.
 """
 
 import concurrent.futures
@@ -106,7 +106,7 @@ def score_sources(sources, load, seconds, options, progress=None):
     Returns
     -------
     list of dict
-        As :func:`score_utterances`.
+        As `score_utterances()`.
     """
     progress = progress or (lambda count: None)
     names = options.names()

@@ -42,8 +42,8 @@ class SystemScores:
     snr_db : sequence of float
         Their signal-to-noise ratios; NaN where there is none.
     systems : dict of str to list of dict
-        By the name of a system its scores, as :func:`~sb_resizegan.evaluation.scoring.score_utterances`
-        gives them, in the order of the utterances.
+        By the name of a system its scores, as `score_utterances()` gives them, in the order of the
+        utterances.
     measured : sequence of str
         Names of the utterances whose ratio the corpus doesn't state.
 

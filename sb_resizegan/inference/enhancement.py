@@ -76,7 +76,7 @@ class GenerativeEnhancement(CheckedPretrained):
 
         Utterances of one length are computed together and those of different lengths apart, so that an
         utterance gives the same alone, in a batch and with padding, to rounding. For recordings of many
-        minutes, :meth:`enhance_to_file` needs less memory.
+        minutes, `enhance_to_file()` needs less memory.
 
         Arguments
         ---------
@@ -123,7 +123,7 @@ class GenerativeEnhancement(CheckedPretrained):
     def forward(
         self, noisy: torch.Tensor | np.ndarray, lengths: torch.Tensor | np.ndarray | None = None
     ) -> torch.Tensor:
-        """See :meth:`enhance_batch`."""
+        """See `enhance_batch()`."""
         return self.enhance_batch(noisy, lengths)
 
     @torch.no_grad()
@@ -139,7 +139,7 @@ class GenerativeEnhancement(CheckedPretrained):
     ) -> torch.Tensor:
         """Enhances a sound file and returns the waveform, as SpeechBrain's interfaces do.
 
-        The waveform lies in memory, 230 MB for each hour of a channel at 16 kHz. :meth:`enhance_to_file` does
+        The waveform lies in memory, 230 MB for each hour of a channel at 16 kHz. `enhance_to_file()` does
         without, and says what the file written is like.
 
         Arguments
@@ -149,7 +149,7 @@ class GenerativeEnhancement(CheckedPretrained):
         output_filename : str or Path, optional
             The file to be made; none by default.
         seed, num_samples, chunk_seconds, context_seconds, progress
-            As for :meth:`enhance_to_file`.
+            As for `enhance_to_file()`.
 
         Returns
         -------
@@ -160,7 +160,7 @@ class GenerativeEnhancement(CheckedPretrained):
         Raises
         ------
         UnusableAudioError, ValueError, OSError
-            As :meth:`enhance_to_file` raises them.
+            As `enhance_to_file()` raises them.
         """
         _check_count(num_samples)
         work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress)
@@ -188,14 +188,12 @@ class GenerativeEnhancement(CheckedPretrained):
         """Enhances a sound file of any length, sampling rate and number of channels, in bounded memory.
 
         The file is read twice: once for its level and to be sure that it is whole, once to be enhanced, chunk
-        by chunk (:func:`~sb_resizegan.inference.chunks.process_in_chunks`). Each channel is enhanced for
-        itself, with the same latent.
+        by chunk (`process_in_chunks()`). Each channel is enhanced for itself, with the same latent.
 
         The output has the input's rate, length and channels, and, under the same ending, its format
-        (:func:`~sb_resizegan.dataio.long_files.choose_format`). Nothing is left above half the model's rate:
-        the model cannot hear what lies there, and passing it on would pass on its noise. Where the result
-        would exceed full scale in a format of integers, the whole file is reduced, and a warning says by how
-        much.
+        (`choose_format()`). Nothing is left above half the model's rate: the model cannot hear what lies
+        there, and passing it on would pass on its noise. Where the result would exceed full scale in a format
+        of integers, the whole file is reduced, and a warning says by how much.
 
         Arguments
         ---------
@@ -204,7 +202,7 @@ class GenerativeEnhancement(CheckedPretrained):
         output_filename : str or Path
             The file to be made, with its folder. The ending chooses the format.
         seed : int, optional
-            As for :meth:`enhance_batch`.
+            As for `enhance_batch()`.
         num_samples : int, optional
             Number of latents to draw: files with ``_1``, ``_2``, … before the ending.
         chunk_seconds : float

@@ -23,7 +23,7 @@ FADE_SECONDS = 0.1
 
 
 class FileEnhancement:
-    """What :meth:`~sb_resizegan.inference.enhancement.GenerativeEnhancement.enhance_to_file` does.
+    """What `enhance_to_file()` does.
 
     Arguments
     ---------

@@ -48,9 +48,9 @@ class CheckedPretrained(Pretrained):
         ---------
         source : str or Path
             The name of a model that comes with the package
-            (:func:`~sb_resizegan.inference.model_sources.shipped_models`), a folder made by
-            ``sb-resizegan export`` or at the end of a training, or ``hf:user/model@REVISION`` on the Hugging
-            Face Hub. A name comes before a folder of the same name; write ``./NAME`` for the folder.
+            (`shipped_models()`), a folder made by ``sb-resizegan export`` or at the end of a training, or
+            ``hf:user/model@REVISION`` on the Hugging Face Hub. A name comes before a folder of the same name;
+            write ``./NAME`` for the folder.
         hparams_file : str
             Name of the yaml file there.
         overrides : dict or str

@@ -34,7 +34,7 @@ def allowed_tags() -> dict[str, Callable]:
     Returns
     -------
     dict of str to callable
-        The models of this package, under their names in :mod:`sb_resizegan.models` and in their own modules;
+        The models of this package, under their names in `sb_resizegan.models` and in their own modules;
         ``Pretrainer`` and ``load_weights``; and what SpeechBrain's own enhancement interface needs.
 
     Example

@@ -12,7 +12,7 @@ class WaveformModule(torch.nn.Module):
 
     That interface calls its module ``enhance_model`` with noisy waveforms alone and takes the first of two
     results. What it gets is what
-    :meth:`~sb_resizegan.inference.enhancement.GenerativeEnhancement.enhance_batch` gives by default.
+    `enhance_batch()` gives by default.
 
     Arguments
     ---------

@@ -79,7 +79,7 @@ def write_weights(state: Mapping[str, torch.Tensor], path: str | os.PathLike) ->
     Returns
     -------
     str
-        SHA-256 of the file, which :func:`load_weights` needs.
+        SHA-256 of the file, which `load_weights()` needs.
 
     Example
     -------
@@ -152,16 +152,16 @@ def read_weights(path: str | os.PathLike, sha256: str | None = None) -> dict[str
 
 
 def load_weights(module: torch.nn.Module, path: str | os.PathLike, sha256: str | None = None) -> None:
-    """Loads a module's weights as :func:`read_weights` reads them.
+    """Loads a module's weights as `read_weights()` reads them.
 
     Arguments
     ---------
     module : torch.nn.Module
         What to load into.
     path : str or Path
-        A file of :func:`write_weights`, or one that ``torch.save(module.state_dict(), path)`` wrote.
+        A file of `write_weights()`, or one that ``torch.save(module.state_dict(), path)`` wrote.
     sha256 : str, optional
-        As for :func:`read_weights`.
+        As for `read_weights()`.
 
     Raises
     ------

@@ -99,7 +99,7 @@ class SpeechWindowGenerator(CheckedPretrained):
         num_windows : int
             How many windows.
         seed : int, optional
-            As for :meth:`generate`.
+            As for `generate()`.
 
         Returns
         -------

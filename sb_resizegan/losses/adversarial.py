@@ -5,7 +5,7 @@ All have the same three methods, so a Brain need not know which one it has:
 * ``critic_loss(critic, real, fake, epsilon, step)`` gives the loss that the critic minimises and its figures;
   ``step`` is the number of the critic's step, for penalties that are taken on some steps only,
 * ``generator_loss(critic, fake, real)`` gives the loss that the generator minimises; only relativistic losses
-  (:mod:`sb_resizegan.losses.relativistic`) look at ``real``,
+  (`sb_resizegan.losses.relativistic`) look at ``real``,
 * ``after_critic_step(critic)`` changes the critic after its optimizer step (weight clipping), or does
   nothing.
 
@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sb_resizegan.nnet.checks import check_integer
+from sb_resizegan.utils.checks import check_integer
 
 Critic = Callable[[torch.Tensor], torch.Tensor]
 LossAndFigures = tuple[torch.Tensor, dict[str, torch.Tensor]]
@@ -71,7 +71,7 @@ def scores_and_slope(critic: Critic, candidates: torch.Tensor) -> tuple[torch.Te
 
 
 def gradient_norm(critic: Critic, candidates: torch.Tensor) -> torch.Tensor:
-    """Norm of the critic's gradient at each candidate, differentiable: see :func:`scores_and_slope`.
+    """Norm of the critic's gradient at each candidate, differentiable: see `scores_and_slope()`.
 
     Arguments
     ---------

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from sb_resizegan.nnet.checks import check_integer
+from sb_resizegan.utils.checks import check_integer
 
 __all__ = ["SpectralEnergyDistance"]
 
@@ -32,8 +32,8 @@ class SpectralEnergyDistance(nn.Module):
 
     Two forms:
 
-    * :meth:`forward` for conditional models: a real signal and two draws for the same condition,
-    * :meth:`over_batch` for models without condition: all pairs of a real and a generated batch, which uses
+    * `forward()` for conditional models: a real signal and two draws for the same condition,
+    * `over_batch()` for models without condition: all pairs of a real and a generated batch, which uses
       each signal as often as there are others.
 
     Arguments

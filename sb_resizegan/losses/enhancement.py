@@ -4,7 +4,7 @@ Source
 ------
 The compressed spectral terms: S. Braun and I. Tashev, "A consolidated view of loss functions for supervised
 deep learning-based speech enhancement", TSP 2021, section III; the perceptual term is wide-band PESQ itself
-(:func:`~sb_resizegan.metrics.pesq.pesq_loss`).
+(`pesq_loss()`).
 """
 
 import math
@@ -29,7 +29,7 @@ class EnhancementObjective:
     - ``deletion``: mean square of what the compressed magnitude lacks of the clean one; what is too much
       counts nothing here. Beside ``magnitude``, it makes taking speech away dearer than leaving noise.
     - ``pesq``: 4.5 less the raw wide-band PESQ score, divided by 4.5; see
-      :func:`~sb_resizegan.metrics.pesq.pesq_loss`.
+      `pesq_loss()`.
 
     Enhanced and clean speech are divided by the clean speech's RMS first, so the level of a recording
     does not matter. Padding is ignored. A term of weight 0 is not computed.

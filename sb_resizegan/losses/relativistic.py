@@ -103,8 +103,8 @@ def penalised_loss(
     Arguments
     ---------
     name : str
-        ``wasserstein`` for :class:`~sb_resizegan.losses.adversarial.WassersteinGP`, ``relativistic`` for
-        :class:`RelativisticR1R2`.
+        ``wasserstein`` for `WassersteinGP`, ``relativistic`` for
+        `RelativisticR1R2`.
     penalty_weight : float
         Lambda of the first, gamma of the second.
     penalty_interval : int

@@ -37,8 +37,8 @@ def standard_features(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The embedding of these measures: log-mel features, each standardised by the reference's.
 
-    :func:`~sb_resizegan.metrics.distribution.log_mel_features` with 32 bands: the mean and the standard
-    deviation over time of each band, less the reference's mean, over its standard deviation.
+    `log_mel_features()` with 32 bands: the mean and the standard deviation over time of each band, less the
+    reference's mean, over its standard deviation.
 
     Arguments
     ---------

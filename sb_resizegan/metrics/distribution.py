@@ -55,7 +55,7 @@ def log_mel_features(waveforms: torch.Tensor, sample_rate: int = 16000, n_mels: 
 def log_mel_statistics(
     waveforms: torch.Tensor, sample_rate: int = 16000, n_mels: int = 32
 ) -> GaussianStatistics:
-    """Mean and covariance of :func:`log_mel_features`.
+    """Mean and covariance of `log_mel_features()`.
 
     Arguments
     ---------
@@ -133,12 +133,12 @@ def frechet_distance(a: GaussianStatistics, b: GaussianStatistics) -> float:
 def frechet_log_mel(
     waveforms: torch.Tensor, reference: torch.Tensor, sample_rate: int = 16000, n_mels: int = 32
 ) -> float:
-    """Fréchet log-mel distance: :func:`frechet_distance` of :func:`log_mel_statistics`.
+    """Fréchet log-mel distance: `frechet_distance()` of `log_mel_statistics()`.
 
     It is the construction of the Fréchet inception distance (Heusel et al., NeurIPS 2017) on plain log-mel
     features, so its values cannot be compared with published FIDs or FADs. It grows with the level of what
     lies outside speech's band as well as with missing variety. With few windows it is biased upwards:
-    :func:`frechet_with_noise_floor` gives it together with its size for real data.
+    `frechet_with_noise_floor()` gives it together with its size for real data.
 
     Arguments
     ---------

@@ -114,7 +114,7 @@ def measure_gradients(
     Arguments
     ---------
     gradients : torch.Tensor
-        ``(batch, time)``, from :func:`gradient_waveforms`.
+        ``(batch, time)``, from `gradient_waveforms()`.
     factors : sequence of int
         The critic's downsampling factors from its input on.
     sample_rate : int
@@ -125,10 +125,9 @@ def measure_gradients(
     Returns
     -------
     dict of str to float
-        ``prominence_worst_db``, as :func:`~sb_resizegan.metrics.stride_tones.stride_tone_prominence` gives it
-        for the factors in reverse, since the last stage's gradient is the first to be upsampled;
-        ``unevenness_db`` over the period of the critic's first stage, the last to upsample;
-        ``out_of_band_db``.
+        ``prominence_worst_db``, as `stride_tone_prominence()` gives it for the factors in reverse, since the
+        last stage's gradient is the first to be upsampled; ``unevenness_db`` over the period of the critic's
+        first stage, the last to upsample; ``out_of_band_db``.
 
     Example
     -------

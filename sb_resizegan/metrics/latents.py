@@ -115,7 +115,7 @@ def latent_variation(
 
 
 def describe_variation(figures: dict[str, float]) -> str:
-    """The figures of :func:`latent_variation` in one sentence.
+    """The figures of `latent_variation()` in one sentence.
 
     Arguments
     ---------

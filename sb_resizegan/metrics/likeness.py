@@ -30,11 +30,10 @@ def measure_likeness(
     Returns
     -------
     dict of str to float
-        ``c2st_auc`` of :func:`~sb_resizegan.metrics.two_sample.classifier_two_sample` with the ends of its
-        95 % confidence interval, ``c2st_auc_low`` and ``c2st_auc_high``; ``voicing``, the mean strength of
-        voicing; ``voicing_w1`` and ``f0_w1``, Wasserstein-1 distances of the distributions of that strength
-        and of F0 in Hz (NaN without a voiced window); ``precision``, ``recall``, ``density``, ``coverage``;
-        ``kernel_distance``.
+        ``c2st_auc`` of `classifier_two_sample()` with the ends of its 95 % confidence interval,
+        ``c2st_auc_low`` and ``c2st_auc_high``; ``voicing``, the mean strength of voicing; ``voicing_w1`` and
+        ``f0_w1``, Wasserstein-1 distances of the distributions of that strength and of F0 in Hz (NaN without
+        a voiced window); ``precision``, ``recall``, ``density``, ``coverage``; ``kernel_distance``.
 
     Example
     -------
@@ -65,7 +64,7 @@ def likeness_with_floor(
     other: torch.Tensor | None = None,
     floor: dict[str, float] | None = None,
 ) -> dict[str, float]:
-    """:func:`measure_likeness` beside what real windows have in the place of generated ones.
+    """`measure_likeness()` beside what real windows have in the place of generated ones.
 
     Arguments
     ---------

@@ -93,7 +93,7 @@ def measure_of(column: str) -> tuple[Measure, str]:
     Arguments
     ---------
     column : str
-        A name of :data:`MEASURES`, one with a qualifier, or any other.
+        A name of `MEASURES`, one with a qualifier, or any other.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def readable(column: str) -> str:
     Arguments
     ---------
     column : str
-        A name of :data:`MEASURES`, one with a qualifier, or any other.
+        A name of `MEASURES`, one with a qualifier, or any other.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def legend(column: str) -> str:
     Arguments
     ---------
     column : str
-        A name of :data:`MEASURES`.
+        A name of `MEASURES`.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def written(column: str, value: float) -> str:
     Arguments
     ---------
     column : str
-        A name of :data:`MEASURES`.
+        A name of `MEASURES`.
     value : float
         The figure.
 
@@ -192,7 +192,7 @@ def direction(column: str) -> Literal["higher", "lower"] | None:
     Arguments
     ---------
     column : str
-        A name of :data:`MEASURES`, one with a qualifier, or any other.
+        A name of `MEASURES`, one with a qualifier, or any other.
 
     Returns
     -------

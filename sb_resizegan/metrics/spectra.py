@@ -148,7 +148,7 @@ def power_spectra(waveforms: torch.Tensor, n_fft: int = 2048, hop_length: int | 
 def mean_power_spectrum(
     waveforms: torch.Tensor, n_fft: int = 2048, hop_length: int | None = None
 ) -> torch.Tensor:
-    """Long-term average power spectrum of a set of waveforms: the batch's mean of :func:`power_spectra`.
+    """Long-term average power spectrum of a set of waveforms: the batch's mean of `power_spectra()`.
 
     Arguments
     ---------

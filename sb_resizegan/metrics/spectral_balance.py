@@ -62,8 +62,8 @@ def low_frequency_energy(
 ) -> float:
     """Ratio of the energy below a cut-off to all energy: rumble and offsets, which are no speech.
 
-    As :func:`out_of_band_energy`; the window's main lobe reaches four bins, 31 Hz with the longest spectra at
-    16 kHz, so that a cut-off of 60 Hz sees little of a voice above 95 Hz.
+    As `out_of_band_energy()`; the window's main lobe reaches four bins, 31 Hz with the longest spectra at 16
+    kHz, so that a cut-off of 60 Hz sees little of a voice above 95 Hz.
 
     Arguments
     ---------

@@ -1,8 +1,8 @@
 """Scores of an utterance of enhanced speech beside clean speech: one pair of signals in, numbers out.
 
 Each function takes clean speech and what is scored, float32 arrays ``(time,)`` of one length at 16 kHz,
-neither of them silent or with samples that are not finite. :data:`SCORES` lists them by name. This package's
-own PESQ is :mod:`sb_resizegan.metrics.pesq`, which takes a batch.
+neither of them silent or with samples that are not finite. `SCORES` lists them by name. This package's own
+PESQ is `sb_resizegan.metrics.pesq`, which takes a batch.
 """
 
 import atexit
@@ -51,10 +51,10 @@ class SpeechScore(NamedTuple):
     """A way to score a pair."""
 
     columns: tuple
-    """Measures that it gives, names of :data:`sb_resizegan.metrics.measures.MEASURES`."""
+    """Measures that it gives, names of `sb_resizegan.metrics.measures.MEASURES`."""
 
     score: Callable
-    """From clean speech and what is scored to a :class:`PairScore`."""
+    """From clean speech and what is scored to a `PairScore`."""
 
     package: str = ""
     """What has to be installed for it."""
@@ -225,7 +225,7 @@ def score_pair(reference: np.ndarray, estimate: np.ndarray, names: Iterable[str]
     reference, estimate : numpy.ndarray
         Clean speech and what is scored, ``(time,)``, float32, at 16 kHz.
     names : iterable of str
-        Keys of :data:`SCORES`.
+        Keys of `SCORES`.
 
     Returns
     -------

@@ -98,11 +98,10 @@ def stride_tone_prominence(
 ) -> dict[StrideTone, float]:
     """How far the averaged power spectrum stands out at each stride tone.
 
-    The spectrum is that of :func:`~sb_resizegan.metrics.spectra.mean_power_spectrum`; its length is the
-    largest multiple of the total factor up to ``n_fft``, so that tones lie on bins. The prominence is the
-    largest power within ``search_bins`` of the tone over the median of the bins around it: half the
-    distance to the next tone of the grid to either side, without the main lobe of the spectral window. At
-    half the sampling rate the spectrum is mirrored.
+    The spectrum is that of `mean_power_spectrum()`; its length is the largest multiple of the total factor up
+    to ``n_fft``, so that tones lie on bins. The prominence is the largest power within ``search_bins`` of the
+    tone over the median of the bins around it: half the distance to the next tone of the grid to either side,
+    without the main lobe of the spectral window. At half the sampling rate the spectrum is mirrored.
 
     A spectrum without tones does not give 0 dB exactly, since the largest of three bins is compared with a
     median. For Gaussian noise the mean over tones is 0.17 dB with 256 windows of 2048 samples and 0.08 dB
@@ -178,7 +177,7 @@ def worst_prominence(prominence: dict[StrideTone, float], stage: int | None = No
     Arguments
     ---------
     prominence : dict of StrideTone to float
-        From :func:`stride_tone_prominence`.
+        From `stride_tone_prominence()`.
     stage : int
         Number of the stage, the first one is 1. ``None`` takes all.
 

@@ -85,8 +85,7 @@ def measure_windows(
         Generated windows, ``(batch, time)``, full scale 1.
     reference : torch.Tensor
         Real windows, ``(batch', time)``; best twice as many as generated ones
-        (:func:`~sb_resizegan.metrics.distribution.frechet_with_noise_floor`). Where ``train`` is given, of
-        files that were not trained on.
+        (`frechet_with_noise_floor()`). Where ``train`` is given, of files that were not trained on.
     factors : sequence of int
         Upsampling factors of the generator from the first stage to the last. ``None`` leaves the stride
         tones out.
@@ -109,8 +108,7 @@ def measure_windows(
         ``prominence_worst_db`` over all tones, ``prominence_worst_real_db``; ``out_of_band_db``,
         ``out_of_band_real_db``; ``below_60hz_db``, ``below_60hz_real_db``; ``spectral_distance_db``,
         ``spectral_distance_in_band_db`` (60 Hz to the end of the pass band); the measures of
-        :func:`~sb_resizegan.metrics.likeness.likeness_with_floor`;
-        ``frechet_log_mel``, ``frechet_log_mel_floor``; ``nearest_neighbour_auc``,
+        `likeness_with_floor()`; ``frechet_log_mel``, ``frechet_log_mel_floor``; ``nearest_neighbour_auc``,
         ``nearest_neighbour_copied``.
 
     Example

@@ -1,4 +1,4 @@
-"""Networks built of the layers of :mod:`sb_resizegan.nnet`."""
+"""Networks built of the layers of `sb_resizegan.nnet`."""
 
 from sb_resizegan.models.conditional_critic import ConditionalCritic
 from sb_resizegan.models.critic import WindowCritic

@@ -22,9 +22,9 @@ class ConditionalCritic(CriticStages):
     """Scores candidates for the clean speech in noisy utterances.
 
     Candidate and noisy signal, both divided by the noisy signal's root mean square, are the two channels that
-    the stages of :class:`~sb_resizegan.models.stages.CriticStages` read. A 1x1 convolution turns each frame
-    of the last stage into a score, and the mean over frames is the score of the utterance. It depends on the
-    candidate relative to the noisy signal and not on the level of both.
+    the stages of `CriticStages` read. A 1x1 convolution turns each frame of the last stage into a score, and
+    the mean over frames is the score of the utterance. It depends on the candidate relative to the noisy
+    signal and not on the level of both.
 
     A gradient penalty compares scores with Euclidean distances, which depend on level and length: the
     gradient with respect to the candidate itself is inversely proportional to the level, and the norm
@@ -32,9 +32,9 @@ class ConditionalCritic(CriticStages):
     number of frames instead mends the norm but not the balance: the scores then differ in proportion to the
     root of the length, and the longer the segments, the less the same weight of the penalty holds them. So
     take the distance relative to the noisy signal: divide noisy, real and generated signals by
-    :meth:`distance_unit`, the noisy signal's norm, before they go into the losses. Then the norm of the
-    gradient, the scores and the estimated Wasserstein distance are the same at every level and length, and so
-    is the meaning of a gradient norm of 1. The scores themselves do not change.
+    `distance_unit()`, the noisy signal's norm, before they go into the losses. Then the norm of the gradient,
+    the scores and the estimated Wasserstein distance are the same at every level and length, and so is the
+    meaning of a gradient norm of 1. The scores themselves do not change.
 
     Padding is not read at all: neither score nor gradient depends on what it holds, the gradient within it
     is zero, and without phase shuffle a padded utterance scores as it does alone.
@@ -49,7 +49,7 @@ class ConditionalCritic(CriticStages):
         Length of the learned kernels in samples at the input rate of their stage. A frame sees
         ``1 + (kernel_size - 1) * (1 + factors[0] + factors[0] * factors[1] + …)`` samples.
     downsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+        One of the modes of `Downsample1d`.
     phase_shuffle : int
         Largest shift of the phase shuffle in samples at the output rate of a stage; 0 for none.
     shuffle_per_example : bool
@@ -130,7 +130,7 @@ class ConditionalCritic(CriticStages):
         lengths : torch.Tensor, optional
             Relative lengths ``(batch,)`` in (0, 1]; None if there is no padding.
         shifts : torch.Tensor, optional
-            ``(batch, stages - 1)`` from :meth:`draw_shifts`; drawn anew while training, none in evaluation
+            ``(batch, stages - 1)`` from `draw_shifts()`; drawn anew while training, none in evaluation
             otherwise.
 
         Returns

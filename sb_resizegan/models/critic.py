@@ -15,7 +15,7 @@ from sb_resizegan.models.stages import CriticStages, check_window
 
 
 class WindowCritic(CriticStages):
-    """Scores windows of waveform: the stages of :class:`~sb_resizegan.models.stages.CriticStages`, then a
+    """Scores windows of waveform: the stages of `CriticStages`, then a
     dense layer.
 
     Arguments
@@ -29,7 +29,7 @@ class WindowCritic(CriticStages):
     kernel_size : int
         Length of the learned kernels in samples at the input rate of their stage.
     downsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+        One of the modes of `Downsample1d`.
     phase_shuffle : int
         Largest shift of the phase shuffle in samples at the output rate of a stage; 0 for none.
     shuffle_per_example : bool
@@ -72,7 +72,7 @@ class WindowCritic(CriticStages):
         windows : torch.Tensor
             ``(batch, window_samples)``.
         shifts : torch.Tensor, optional
-            ``(batch, stages - 1)`` from :meth:`draw_shifts`; drawn anew while training, none in evaluation
+            ``(batch, stages - 1)`` from `draw_shifts()`; drawn anew while training, none in evaluation
             otherwise.
 
         Returns

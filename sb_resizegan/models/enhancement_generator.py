@@ -75,9 +75,9 @@ class EnhancementGenerator(nn.Module):
         noisy : torch.Tensor
             ``(batch, time)``, at least one sample, at the rate of the training.
         latent : torch.Tensor, optional
-            From :meth:`sample_latent`; drawn anew otherwise.
+            From `sample_latent()`; drawn anew otherwise.
         level : torch.Tensor, optional
-            RMS ``(batch,)`` of the utterances that ``noisy`` is a part of; otherwise :meth:`level`.
+            RMS ``(batch,)`` of the utterances that ``noisy`` is a part of; otherwise `level()`.
 
         Returns
         -------

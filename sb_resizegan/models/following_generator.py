@@ -2,10 +2,10 @@
 
 Source
 ------
-The network is that of :class:`~sb_resizegan.models.spectral_generator.SpectralGenerator`. A spectrum that is
-estimated directly beside the mask: A. Li et al., "Two heads are better than one: a two-stage complex spectral
-mapping approach for monaural speech enhancement", TASLP 2021. Normalisation that follows the level: H.
-Schröter et al., "DeepFilterNet", ICASSP 2022, section 2.2 (there as an exponential mean).
+The network is that of `SpectralGenerator`. A spectrum that is estimated directly beside the mask: A. Li et
+al., "Two heads are better than one: a two-stage complex spectral mapping approach for monaural speech
+enhancement", TASLP 2021. Normalisation that follows the level: H. Schröter et al., "DeepFilterNet", ICASSP
+2022, section 2.2 (there as an exponential mean).
 """
 
 import math
@@ -15,7 +15,7 @@ import torch
 from torch.nn.functional import conv1d, pad
 
 from sb_resizegan.models.spectral_generator import EPSILON, SpectralGenerator
-from sb_resizegan.nnet.checks import check_positive
+from sb_resizegan.utils.checks import check_positive
 
 __all__ = ["FollowingGenerator"]
 
@@ -40,7 +40,7 @@ class FollowingGenerator(SpectralGenerator):
         Whether a spectrum is added to what the mask lets through. It can fill in what noise has covered; a
         mask can only weigh what is there.
     **options
-        Those of :class:`~sb_resizegan.models.spectral_generator.SpectralGenerator`.
+        Those of `SpectralGenerator`.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class FollowingGenerator(SpectralGenerator):
         return (sums / counts + FLOOR**2).sqrt()
 
     def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
-        """Enhanced speech of normalised noisy speech; see :class:`EnhancementGenerator`."""
+        """Enhanced speech of normalised noisy speech; see `EnhancementGenerator`."""
         time = noisy.shape[1]
         spectrum = self.spectrum(noisy)
         level = self.followed_level(spectrum)

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from sb_resizegan.nnet.activations import Snake
-from sb_resizegan.nnet.checks import check_choice
 from sb_resizegan.nnet.downsampling import Downsample1d, lowpass_kernel
+from sb_resizegan.utils.checks import check_choice
 
 __all__ = ["ACTIVATIONS", "NoiseInput", "ResidualBlock", "activation_layer"]
 
@@ -51,7 +51,7 @@ class ResidualBlock(nn.Module):
     channels : int
         Of input and output.
     activation : str
-        See :func:`activation_layer`.
+        See `activation_layer()`.
     kernel_size : int
         Taps of either convolution.
 

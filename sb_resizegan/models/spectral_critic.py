@@ -35,7 +35,7 @@ class _Resolution(nn.Module):
     window_samples, n_fft, bins : int
         Sizes; frames advance by a quarter of ``n_fft``.
     channels, factors, downsampling
-        As for :class:`SpectralCritic`.
+        As for `SpectralCritic`.
     parts : bool
         Whether compressed real and imaginary parts are read beside the logarithm.
     floor : float
@@ -113,7 +113,7 @@ class SpectralCritic(nn.Module):
     factors : sequence of int
         Their downsampling factors in time.
     downsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+        One of the modes of `Downsample1d`.
     inputs : str
         ``magnitude`` reads logarithms of magnitudes alone, ``complex`` real and imaginary parts beside them.
     max_hz : float, optional
@@ -187,7 +187,7 @@ class SpectralCritic(nn.Module):
         windows : torch.Tensor
             ``(batch, window_samples)``.
         shifts : torch.Tensor, optional
-            From :meth:`draw_shifts`; not used.
+            From `draw_shifts()`; not used.
 
         Returns
         -------
@@ -231,7 +231,7 @@ class CriticSum(nn.Module):
         return torch.cat([critic.draw_shifts(batch, generator) for critic in self.critics], dim=1)  # type: ignore[operator]
 
     def forward(self, windows: torch.Tensor, shifts: torch.Tensor | None = None) -> torch.Tensor:
-        """Scores ``(batch,)`` of windows ``(batch, time)``; shifts as from :meth:`draw_shifts`, or none."""
+        """Scores ``(batch,)`` of windows ``(batch, time)``; shifts as from `draw_shifts()`, or none."""
         each = [None] * len(self.columns) if shifts is None else shifts.split(self.columns, dim=1)
         scores = [critic(windows, some) for critic, some in zip(self.critics, each, strict=True)]
         return torch.stack(scores).sum(dim=0)
@@ -245,14 +245,14 @@ def window_critic(inputs: str, waveform: Mapping[str, Any], spectral: Mapping[st
     inputs : str
         ``waveform``, ``spectral``, or ``both``.
     waveform : dict
-        Arguments of :class:`~sb_resizegan.models.critic.WindowCritic`.
+        Arguments of `WindowCritic`.
     spectral : dict
-        Arguments of :class:`SpectralCritic`.
+        Arguments of `SpectralCritic`.
 
     Returns
     -------
     torch.nn.Module
-        A ``WindowCritic``, a ``SpectralCritic``, or a :class:`CriticSum` of the two.
+        A ``WindowCritic``, a ``SpectralCritic``, or a `CriticSum` of the two.
 
     Raises
     ------

@@ -49,11 +49,11 @@ class SpectralGenerator(EnhancementGenerator):
     kernel_size : int
         Length of the learned kernels of the stages, in bins at the higher resolution.
     upsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.upsampling.Upsample1d`.
+        One of the modes of `Upsample1d`.
     attenuation : float
         Stop-band attenuation of the ``sinc`` interpolation in dB; the other modes do not use it.
     downsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+        One of the modes of `Downsample1d`.
     latent_dim : int
         Size of the latent vectors; 0 for a deterministic model.
     causal : bool
@@ -131,7 +131,7 @@ class SpectralGenerator(EnhancementGenerator):
         self.activation = nn.LeakyReLU(LEAKY_SLOPE)
 
     def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
-        """Enhanced speech of normalised noisy speech; see :class:`EnhancementGenerator`."""
+        """Enhanced speech of normalised noisy speech; see `EnhancementGenerator`."""
         time = noisy.shape[1]
         spectrum = self.spectrum(noisy)
         compressed = spectrum * (spectrum.abs() + EPSILON).pow(self.compression - 1)

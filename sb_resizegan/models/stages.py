@@ -50,7 +50,7 @@ def check_stages(channels: Sequence[int], factors: Sequence[int]) -> int:
 
 
 def check_window(window_samples: int, channels: Sequence[int], factors: Sequence[int]) -> int:
-    """As :func:`check_stages`, for stages that hold a window of fixed length.
+    """As `check_stages()`, for stages that hold a window of fixed length.
 
     Arguments
     ---------
@@ -69,7 +69,7 @@ def check_window(window_samples: int, channels: Sequence[int], factors: Sequence
     Raises
     ------
     ValueError
-        As :func:`check_stages`, and for a window that is not a positive multiple of the product.
+        As `check_stages()`, and for a window that is not a positive multiple of the product.
 
     Example
     -------
@@ -108,7 +108,7 @@ class CriticStages(nn.Module):
     kernel_size : int
         Length of the learned kernels in samples at the input rate of their stage.
     downsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+        One of the modes of `Downsample1d`.
     phase_shuffle : int
         Largest shift of the phase shuffle in samples at the output rate of a stage; 0 for none.
     shuffle_per_example : bool
@@ -178,7 +178,7 @@ class CriticStages(nn.Module):
         x : torch.Tensor
             ``(batch, in_channels, time)``.
         shifts : torch.Tensor, optional
-            ``(batch, stages - 1)`` from :meth:`draw_shifts`; drawn anew while training, none in evaluation
+            ``(batch, stages - 1)`` from `draw_shifts()`; drawn anew while training, none in evaluation
             otherwise.
         valid : torch.Tensor, optional
             Integers ``(batch,)``: samples of each example, of which the rest is padding with zeros. After

@@ -50,9 +50,9 @@ class WaveformGenerator(EnhancementGenerator):
     kernel_size : int
         Length of the learned kernels in samples at the higher rate of their stage.
     upsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.upsampling.Upsample1d`.
+        One of the modes of `Upsample1d`.
     downsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.downsampling.Downsample1d`.
+        One of the modes of `Downsample1d`.
     attenuation : float
         Stop-band attenuation of the ``sinc`` interpolation in dB; the other modes do not use it.
     fused : bool
@@ -98,7 +98,7 @@ class WaveformGenerator(EnhancementGenerator):
         )
 
     def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
-        """Enhanced speech of normalised noisy speech; see :class:`EnhancementGenerator`."""
+        """Enhanced speech of normalised noisy speech; see `EnhancementGenerator`."""
         time = noisy.shape[1]
         x = F.pad(noisy, (0, -time % self.latent_hop)).unsqueeze(1)
         skips = []

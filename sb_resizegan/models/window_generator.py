@@ -43,21 +43,21 @@ class WindowGenerator(nn.Module):
     kernel_size : int
         Length of the learned kernels, in samples at the output rate of their stage.
     upsampling : str
-        One of the modes of :class:`~sb_resizegan.nnet.upsampling.Upsample1d`.
+        One of the modes of `Upsample1d`.
     attenuation : float
         Stop-band attenuation of the ``sinc`` interpolation in dB; the other modes do not use it.
     fused : bool
         Compute each resize-convolution as one transposed convolution (see ``Upsample1d``).
     band_limit_hz : float, optional
-        Cut-off of the low-pass in Hz (:class:`~sb_resizegan.nnet.band_limit.BandLimit`); none by default.
+        Cut-off of the low-pass in Hz (`BandLimit`); none by default.
     sample_rate : int
         Of the windows in Hz; only the band limit needs it.
     activation : str
-        ``relu`` or ``snake`` (:class:`~sb_resizegan.nnet.activations.Snake`).
+        ``relu`` or ``snake`` (`Snake`).
     residual_blocks : int
-        Residual blocks before each stage (:class:`~sb_resizegan.models.residual.ResidualBlock`).
+        Residual blocks before each stage (`ResidualBlock`).
     noise : bool
-        Whether noise is added (:class:`~sb_resizegan.models.residual.NoiseInput`).
+        Whether noise is added (`NoiseInput`).
     rectified_init : bool
         False: weights and biases start as PyTorch's own convolutions do, whose signals fall by 8 dB a layer
         until the biases, the same for all latents, are the loudest. True: weights start with a variance of 2
@@ -168,7 +168,7 @@ class WindowGenerator(nn.Module):
         Arguments
         ---------
         latent : torch.Tensor
-            As from :meth:`sample_latent`.
+            As from `sample_latent()`.
 
         Returns
         -------

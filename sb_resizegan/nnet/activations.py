@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sb_resizegan.nnet.checks import check_positive
+from sb_resizegan.utils.checks import check_positive
 
 __all__ = ["LEAKY_SLOPE", "LeakyReLU", "Snake"]
 

@@ -100,7 +100,7 @@ def divided_by_level(waveforms: torch.Tensor, level: torch.Tensor) -> torch.Tens
     waveforms : torch.Tensor
         ``(batch, time)``.
     level : torch.Tensor
-        ``(batch, 1)``, from :func:`utterance_level`.
+        ``(batch, 1)``, from `utterance_level()`.
 
     Returns
     -------

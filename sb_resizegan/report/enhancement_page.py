@@ -154,7 +154,7 @@ def write_enhancement_report(folders, path, title="Enhanced speech"):
     Raises
     ------
     FileNotFoundError, ValueError
-        As :func:`read_enhancement_run`; also if there is no folder.
+        As `read_enhancement_run()`; also if there is no folder.
     OSError
         If the file can't be written.
     """

@@ -22,12 +22,12 @@ def write_evaluation(result: EvaluationResult, folder, shown=4, save_audio=False
     In ``folder`` it leaves ``scores.md`` (the table), ``scores.csv`` (a row for each utterance and system),
     ``pesq_by_snr.png``, ``latents.csv``, ``examples/`` (sounds and spectrograms of a few utterances, listed
     in ``examples.csv``) and, if wanted, ``enhanced/SYSTEM/NAME.wav``.
-    :func:`~sb_resizegan.report.enhancement_page.write_enhancement_report` makes a page of it.
+    `write_enhancement_report()` makes a page of it.
 
     Arguments
     ---------
     result : EvaluationResult
-        What :func:`~sb_resizegan.evaluation.evaluate.evaluate` found.
+        What `evaluate()` found.
     folder : str or Path
         Made if need be.
     shown : int
@@ -76,7 +76,7 @@ def write_evaluation(result: EvaluationResult, folder, shown=4, save_audio=False
 
 
 def read_examples(folder):
-    """The examples that :func:`write_evaluation` left.
+    """The examples that `write_evaluation()` left.
 
     Arguments
     ---------
@@ -104,7 +104,7 @@ def read_examples(folder):
 
 
 def read_variation(folder):
-    """What :func:`write_evaluation` found out about latents.
+    """What `write_evaluation()` found out about latents.
 
     Arguments
     ---------
@@ -114,7 +114,7 @@ def read_variation(folder):
     Returns
     -------
     dict of str to dict
-        Figures of :func:`~sb_resizegan.metrics.latents.latent_variation` by system; empty if there are none.
+        Figures of `latent_variation()` by system; empty if there are none.
     """
     path = Path(folder) / LATENTS
     if not path.is_file():

@@ -74,7 +74,7 @@ def write_page(path, title, parts):
 
 
 def words_table(table):
-    """A section with a :class:`ReportTable`."""
+    """A section with a `ReportTable`."""
     head = "".join(f"<th>{escape(words)}</th>" for words in table.header)
     body = "".join(
         f"<tr><th>{escape(row[0])}</th>{''.join(f'<td>{escape(words)}</td>' for words in row[1:])}</tr>"

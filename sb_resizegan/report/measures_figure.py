@@ -15,7 +15,7 @@ def measures_figure(tables, path, columns, title=None):
     Arguments
     ---------
     tables : dict of str to list of dict
-        Rows by the name of the run, as :func:`sb_resizegan.report.measures_csv.read_measures` gives them.
+        Rows by the name of the run, as `sb_resizegan.report.measures_csv.read_measures()` gives them.
     path : str or Path
         Where to put the picture; its ending chooses the format.
     columns : sequence of str

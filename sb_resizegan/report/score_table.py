@@ -15,7 +15,7 @@ COLUMNS = ["utterance", "system", "snr_db", "snr_source", "notes"]
 
 
 def header(scores: SystemScores) -> list:
-    """Words above the columns of :func:`cells`."""
+    """Words above the columns of `cells()`."""
     return ["SNR", "system", "utterances", *map(readable, scores.measures)]
 
 
@@ -140,7 +140,7 @@ def write_scores(scores: SystemScores, folder, more=()) -> list:
 
 
 def read_scores(path) -> SystemScores:
-    """Reads the scores that :func:`write_scores` wrote.
+    """Reads the scores that `write_scores()` wrote.
 
     Arguments
     ---------

@@ -142,7 +142,7 @@ def runs_figure(folders, path):
     Raises
     ------
     FileNotFoundError, ValueError
-        As :func:`read_run`; also if a training has left no sound.
+        As `read_run()`; also if a training has left no sound.
     """
     folders = [Path(folder) for folder in folders]
     runs = [read_run(folder, name) for folder, name in zip(folders, short_names(folders), strict=True)]
@@ -183,7 +183,7 @@ def write_report(folders, path, title="Windows of speech", figures=(), tables=()
     Raises
     ------
     FileNotFoundError, ValueError
-        As :func:`read_run`; also if there is no folder or a figure is no png file.
+        As `read_run()`; also if there is no folder or a figure is no png file.
     OSError
         If the file can't be written.
     """

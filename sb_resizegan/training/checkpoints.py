@@ -38,7 +38,7 @@ class AtomicCheckpointer(Checkpointer):
     checkpoints_dir : str
         Where checkpoints lie; made if it is not there.
     recoverables : dict, optional
-        Objects to save, by name; see :class:`speechbrain.utils.checkpoints.Checkpointer`.
+        Objects to save, by name; see `speechbrain.utils.checkpoints.Checkpointer`.
     allow_partial_load : bool
         As there.
     """

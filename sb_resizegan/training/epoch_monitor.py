@@ -15,8 +15,8 @@ class EpochMonitor:
     """Base of monitors, which measure a generator at the end of each epoch and write what it makes.
 
     In ``output_folder`` it keeps ``measures.csv`` (a row per epoch), ``samples/`` and
-    ``spectrograms/epoch_NNNN.png``. A subclass measures and writes; it says by :meth:`epoch_sounds` and
-    :meth:`constant_sounds` where its sounds are. Only the main process has one.
+    ``spectrograms/epoch_NNNN.png``. A subclass measures and writes; it says by `epoch_sounds()` and
+    `constant_sounds()` where its sounds are. Only the main process has one.
 
     Arguments
     ---------
@@ -59,7 +59,7 @@ class EpochMonitor:
         ---------
         writer : torch.utils.tensorboard.SummaryWriter
             The log, the attribute ``writer`` of
-            :class:`~sb_resizegan.training.loggers.EpochTensorboardLogger`.
+            `EpochTensorboardLogger`.
         epoch : int
             The epoch.
         """

@@ -41,7 +41,7 @@ def export_generator(
     highest: bool = False,
     memory_seconds: float | None = None,
 ) -> Path:
-    """Writes the averaged generator of a training as a folder that :mod:`sb_resizegan.inference` loads.
+    """Writes the averaged generator of a training as a folder that `sb_resizegan.inference` loads.
 
     A training whose yaml has ``lowpass_hz``, the band of its windows, is one of windows; any other is one of
     enhancement. What is written names the task and holds the keys that the task's interface needs.
@@ -61,7 +61,7 @@ def export_generator(
         Whether to take the one in which it is highest.
     memory_seconds : float, optional
         Of a spectral generator: longest time constant of its cells
-        (:func:`~sb_resizegan.models.memory.limit_memory`) on a minute of the default corpus with noise.
+        (`limit_memory()`) on a minute of the default corpus with noise.
 
     Returns
     -------
@@ -174,6 +174,6 @@ def _averaged_weights(checkpoint: Path) -> dict[str, torch.Tensor]:
 
 
 def loading_code(export_folder: str | os.PathLike) -> str:
-    """The line of Python that loads what :func:`export_generator` wrote."""
+    """The line of Python that loads what `export_generator()` wrote."""
     hparams = ruamel.yaml.YAML().load((Path(export_folder) / "hyperparams.yaml").read_text(encoding="utf-8"))
     return f'{INTERFACES[hparams["task"]][0].__name__}.from_hparams(source="{export_folder}")'

@@ -30,7 +30,7 @@ class EpochFileLogger(FileTrainLogger):
 
     @main_process_only
     def log_stats(self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose=False):
-        """See :class:`speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
+        """See `speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
         path = Path(self.save_file)
         if path.is_file():
             rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -51,7 +51,7 @@ class EpochTensorboardLogger(TensorboardLogger):
 
     @main_process_only
     def log_stats(self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose=False):
-        """See :class:`speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
+        """See `speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
         before = stats_meta["epoch"] - 1
         self.global_step["meta"] = before
         for name, stats in (("train", train_stats), ("valid", valid_stats), ("test", test_stats)):

@@ -129,7 +129,7 @@ def load_settings(
     run_opts : speechbrain.utils.run_opts.RunOptions
         The run options. With ``--debug``, results go to a temporary folder and replace no real ones.
     overrides : str
-        From :func:`parse_arguments`.
+        From `parse_arguments()`.
     reference : str
         Name of the shipped yaml whose keys this one has to have.
 
@@ -185,7 +185,7 @@ def experiment_folder(hparams: dict[str, Any], resolved: str, yaml_path: Path) -
 
 
 def check_device(run_opts):
-    """Raises a :class:`RunError` for a device that isn't there or does not take the precision."""
+    """Raises a `RunError` for a device that isn't there or does not take the precision."""
     device = run_opts["device"]
     if device is not None:
         try:
@@ -197,7 +197,7 @@ def check_device(run_opts):
 
 
 def check_counts(hparams, lowest):
-    """Raises a :class:`RunError` unless keys hold integers that are large enough, and ``seed`` is one.
+    """Raises a `RunError` unless keys hold integers that are large enough, and ``seed`` is one.
 
     Arguments
     ---------
@@ -234,7 +234,7 @@ def training_stream(source, hparams, run_opts):
     Arguments
     ---------
     source : object
-        What a :class:`~sb_resizegan.training.loader.WindowStream` draws from.
+        What a `WindowStream` draws from.
     hparams : dict
         The hyperparameters.
     run_opts : speechbrain.utils.run_opts.RunOptions

@@ -56,7 +56,7 @@ class WindowMonitor(EpochMonitor):
         Returns
         -------
         dict of str to float
-            The figures, as in :func:`~sb_resizegan.metrics.summary.measure_windows`.
+            The figures, as in `measure_windows()`.
         """
         generated = generated.float().cpu()
         row = measure_windows(

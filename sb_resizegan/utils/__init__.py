@@ -1,1 +1,1 @@
-"""What has no better room: checkpoints, errors, command lines."""
+"""Below all other rooms: checks, files, locks, random numbers, yaml. They know nothing of sound or models."""

@@ -67,7 +67,7 @@ def remove_partial(path: str | os.PathLike, suffix: str) -> None:
     path : str or Path
         What was to become the file.
     suffix : str
-        As given to :func:`replacing`.
+        As given to `replacing()`.
 
     Example
     -------

@@ -40,7 +40,7 @@ def load_hparams(path: str | Path, overrides: str | Mapping[str, Any] = "") -> t
     Arguments
     ---------
     path : str or Path
-        The yaml file; it may extend another (:func:`read_hparams`).
+        The yaml file; it may extend another (`read_hparams()`).
     overrides : str or dict
         Yaml text ``key: value``, as ``speechbrain.parse_arguments`` gives it, or a mapping.
 

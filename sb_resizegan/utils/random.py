@@ -1,7 +1,7 @@
 """Random numbers by their place: the same in every process and worker, and for a run that was interrupted.
 
-:class:`StepRandom` gives a training step its numbers as tensors; :class:`Draws` gives a row of a batch its
-numbers with a generator that is the same for every release of numpy.
+`StepRandom` gives a training step its numbers as tensors; `Draws` gives a row of a batch its numbers with a
+generator that is the same for every release of numpy.
 """
 
 import hashlib

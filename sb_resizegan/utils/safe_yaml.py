@@ -86,7 +86,7 @@ def merge_overrides(
     Arguments
     ---------
     root : MappingNode
-        What :func:`compose` gave; changed in place.
+        What `compose()` gave; changed in place.
     overrides : dict or str
         Plain values, or yaml text.
     origin : str
@@ -125,7 +125,7 @@ def construct(root: MappingNode, allowed: Mapping[str, Callable], origin: str) -
     Arguments
     ---------
     root : MappingNode
-        What :func:`compose` gave.
+        What `compose()` gave.
     allowed : dict of str to callable
         What ``!new:`` may call and ``!name:`` may name, by the exact tag.
     origin : str

@@ -33,7 +33,7 @@ def shipped_folder() -> Path:
 
 
 def shipped_yamls() -> list[str]:
-    """Names of the shipped yaml files, as :func:`find_yaml` takes them.
+    """Names of the shipped yaml files, as `find_yaml()` takes them.
 
     Example
     -------

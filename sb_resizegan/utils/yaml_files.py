@@ -52,7 +52,7 @@ def yaml_tree(path: str | Path) -> CommentedMap:
     Arguments
     ---------
     path : str or Path
-        As for :func:`read_hparams`.
+        As for `read_hparams()`.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def yaml_tree(path: str | Path) -> CommentedMap:
     Raises
     ------
     HparamsError
-        See :func:`read_hparams`.
+        See `read_hparams()`.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""All that computes, on a device that is not there (:mod:`tests.device.virtual`).
+"""All that computes, on a device that is not there (`tests.device.virtual`).
 
 Each file ``on_….py`` runs in a process of its own: PyTorch cannot unlearn a device, and other tests shall not
 meet it.

@@ -67,7 +67,7 @@ class Traffic:
 
 @contextlib.contextmanager
 def recorded():
-    """Within, copies are recorded in the :class:`Traffic` that it gives."""
+    """Within, copies are recorded in the `Traffic` that it gives."""
     traffic = Traffic()
     _records.append(traffic)
     try:

@@ -28,7 +28,7 @@ def find_voicebank(found, folders, sample_rate, wanted):
     Returns
     -------
     list of tuple or None
-        Name of the set and :class:`PairFiles`; None if there is no such folder.
+        Name of the set and `PairFiles`; None if there is no such folder.
     """
     # Set, then whether it is a 16 kHz copy, then side.
     sets = {}
