@@ -47,10 +47,10 @@ class LoneProcess:
     AGAIN
     """
 
-    def __init__(self, script: str | os.PathLike):
+    def __init__(self, script: str | os.PathLike) -> None:
         self._command = [sys.executable, os.fspath(script)]
-        self._process = None
-        self._answers = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: queue.SimpleQueue = queue.SimpleQueue()
         self._lock = threading.Lock()
 
     def __enter__(self) -> "LoneProcess":
@@ -84,10 +84,12 @@ class LoneProcess:
 
     def _call(self, arguments: Sequence, seconds: float) -> Any:
         if self._process is None:
-            self._start()
+            self._process = self._start()
+        process = self._process
+        assert process.stdin is not None  # opened as a pipe
         try:
-            self._process.stdin.write(_packed(arguments))
-            self._process.stdin.flush()
+            process.stdin.write(_packed(arguments))
+            process.stdin.flush()
         except OSError:
             pass  # it died: its end says how
         try:
@@ -96,7 +98,7 @@ class LoneProcess:
             self.close()
             raise ProcessDiedError(f"took longer than {seconds:g} s") from None
         if found is None:
-            status = self._process.wait()
+            status = process.wait()
             self.close()
             how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
             raise ProcessDiedError(f"ended {how}")
@@ -106,16 +108,18 @@ class LoneProcess:
         """Ends the process, if there is one."""
         if self._process is not None:
             self._process.kill()
-            self._process.stdin.close()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             self._process.wait()
             self._process = None
 
-    def _start(self) -> None:
-        self._process = subprocess.Popen(
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self._answers = queue.SimpleQueue()
-        threading.Thread(target=self._listen, args=(self._process.stdout, self._answers), daemon=True).start()
+        threading.Thread(target=self._listen, args=(process.stdout, self._answers), daemon=True).start()
+        return process
 
     @staticmethod
     def _listen(stream: Any, answers: queue.SimpleQueue) -> None:

@@ -9,7 +9,7 @@ import atexit
 import functools
 import importlib
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
     peaks = [float(np.abs(x).max()) for x in (reference, estimate)]
     means = [x.mean(dtype=np.float64) for x in (reference, estimate)]
 
-    def blocks():
+    def blocks() -> Iterator[list[np.ndarray]]:
         for place in places:
             yield [
                 (x[place : place + BLOCK] - mean) / peak
