@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from ruamel.yaml.nodes import MappingNode
 from speechbrain.dataio.preprocess import AudioNormalizer
 from speechbrain.utils.parameter_transfer import Pretrainer
 from speechbrain.utils.run_opts import RunOptions
@@ -19,8 +20,9 @@ from torch.nn.modules import module as torch_module
 from sb_resizegan import models
 from sb_resizegan.inference.model_sources import ModelSourceError
 from sb_resizegan.inference.waveform_module import WaveformModule
-from sb_resizegan.inference.weights import SUFFIX, SafetensorsPretrainer, load_weights
-from sb_resizegan.utils.safe_yaml import UnsafeYamlError, compose, construct, merge_overrides
+from sb_resizegan.inference.weights import SUFFIX, SafetensorsPretrainer, load_weights, read_settings
+from sb_resizegan.utils.safe_yaml import construct
+from sb_resizegan.utils.yaml_nodes import UnsafeYamlError, compose, digests, merge_overrides
 
 __all__ = ["allowed_tags", "load_untrusted", "read_inside"]
 
@@ -105,6 +107,9 @@ def load_untrusted(
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelSourceError(f"{path}: could not be constructed: {reason}") from error
     files = [hparams_file, *_load_weights(folder, path, hparams)]
+    if not overrides:
+        for name in files[1:]:
+            _check_settings(root, read_settings(folder / name), path)
     return hparams, files
 
 
@@ -182,6 +187,17 @@ def _load_weights(folder: Path, path: Path, hparams: Mapping[str, Any]) -> list[
         if any(id(value) not in loaded for value in module.state_dict(keep_vars=True).values()):
             raise ModelSourceError(f"{path}: modules: {name} gets no weights from the pretrainer")
     return files
+
+
+def _check_settings(root: MappingNode, exported: Mapping[str, str], path: Path) -> None:
+    """Finds settings that are not those which the weights were exported with."""
+    own = digests(root)
+    changed = sorted(key for key, digest in exported.items() if own.get(key) != digest)
+    if changed:
+        raise ModelSourceError(
+            f"{path}: damaged or changed: {', '.join(changed)} is not what the weights were exported with; "
+            "trust=True or overrides load it as it is"
+        )
 
 
 def _pretrainer(kind: type[Pretrainer]) -> Callable:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy, fetch
@@ -16,9 +18,10 @@ from speechbrain.utils.parameter_transfer import Pretrainer
 
 from sb_resizegan.inference.model_sources import ModelSourceError
 
-__all__ = ["SafetensorsPretrainer", "load_weights", "read_weights", "write_weights"]
+__all__ = ["SafetensorsPretrainer", "load_weights", "read_settings", "read_weights", "write_weights"]
 
 SUFFIX = ".safetensors"
+SETTINGS = "settings"
 TORCH_PREFIX = b"PK\x03\x04"
 LARGEST_FILE = 1 << 30  # bytes; the models of this package are a thousandth of that
 
@@ -66,7 +69,9 @@ class SafetensorsPretrainer(Pretrainer):
         return {name: Path(self.paths[name]) for name in self.is_local}
 
 
-def write_weights(state: Mapping[str, torch.Tensor], path: str | os.PathLike) -> str:
+def write_weights(
+    state: Mapping[str, torch.Tensor], path: str | os.PathLike, settings: Mapping[str, str] | None = None
+) -> str:
     """Writes a module's weights in the safetensors format.
 
     Arguments
@@ -75,6 +80,8 @@ def write_weights(state: Mapping[str, torch.Tensor], path: str | os.PathLike) ->
         What ``module.state_dict()`` gives.
     path : str or Path
         The file.
+    settings : dict of str to str, optional
+        Digests of the settings that the weights go with, which `read_settings()` gives back.
 
     Returns
     -------
@@ -89,10 +96,36 @@ def write_weights(state: Mapping[str, torch.Tensor], path: str | os.PathLike) ->
     ['bias', 'weight']
     """
     data = safetensors.torch.save(
-        {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+        {name: value.detach().cpu().contiguous().clone() for name, value in state.items()},
+        {SETTINGS: json.dumps(settings)} if settings else None,
     )
     Path(path).write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def read_settings(path: str | os.PathLike) -> dict[str, str]:
+    """Digests of the settings that weights go with; none where the file holds none.
+
+    Arguments
+    ---------
+    path : str or Path
+        A file that `read_weights()` has found whole.
+
+    Returns
+    -------
+    dict of str to str
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "layer.safetensors"
+    >>> _ = write_weights(torch.nn.Linear(2, 3).state_dict(), path, {"sample_rate": "1a2b"})
+    >>> read_settings(path)
+    {'sample_rate': '1a2b'}
+    """
+    if Path(path).suffix != SUFFIX:
+        return {}
+    with safetensors.safe_open(path, "pt") as file:
+        return json.loads((file.metadata() or {}).get(SETTINGS, "{}"))
 
 
 def read_weights(path: str | os.PathLike, sha256: str | None = None) -> dict[str, torch.Tensor]:

@@ -96,7 +96,7 @@ class SpectralGenerator(EnhancementGenerator):
         compression: float = 0.3,
         estimates: int = 1,
     ) -> None:
-        n_fft = check_integer("n_fft", n_fft, 4)
+        n_fft = check_integer("n_fft", n_fft, 4, 1 << 16)
         if n_fft & (n_fft - 1):
             raise ValueError(f"n_fft: expected a power of two, but got {n_fft}")
         super().__init__(latent_dim, latent_hop=n_fft // 2, causal=causal)

@@ -9,6 +9,7 @@ from sb_resizegan.utils.checks import check_positive
 __all__ = ["BandLimit"]
 
 STOPBAND_DB = 80.0
+LOWEST = 1000  # the filter for a thousandth of the rate has 25 thousand taps
 
 
 class BandLimit(nn.Module):
@@ -42,6 +43,11 @@ class BandLimit(nn.Module):
         if self.cutoff_hz >= sample_rate / 3:
             raise ValueError(
                 f"cutoff_hz: expected less than a third of the rate {sample_rate} Hz, but got {cutoff_hz}"
+            )
+        if self.cutoff_hz * LOWEST < sample_rate:
+            raise ValueError(
+                f"cutoff_hz: expected at least {sample_rate / LOWEST} Hz, 1/{LOWEST} of the rate, "
+                f"but got {cutoff_hz}"
             )
         nyquist = sample_rate / 2
         taps, beta = kaiserord(STOPBAND_DB, 0.2 * self.cutoff_hz / nyquist)

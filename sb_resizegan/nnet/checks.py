@@ -4,7 +4,11 @@ import torch
 
 from sb_resizegan.utils.checks import check_choice, check_integer, check_positive
 
-__all__ = ["check_choice", "check_input", "check_integer", "check_positive"]
+__all__ = ["LONGEST", "MOST_DB", "check_choice", "check_input", "check_integer", "check_positive"]
+
+# Tables of the composite kernels grow with the square of these: a slip of the pen must not take all memory.
+LONGEST = 1024  # taps of a kernel, and factors
+MOST_DB = 300.0  # float64 has no more
 
 
 def check_input(x: torch.Tensor, channels: int | None = None) -> None:

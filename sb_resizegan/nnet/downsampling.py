@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sb_resizegan.nnet.checks import check_input
+from sb_resizegan.nnet.checks import LONGEST, MOST_DB, check_input
 from sb_resizegan.nnet.composition import block_table, strided_table
 from sb_resizegan.nnet.interpolation import interpolation_phases
 from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
@@ -163,14 +163,14 @@ class Downsample1d(nn.Module):
         super().__init__()
         self.in_channels = check_integer("in_channels", in_channels)
         self.out_channels = check_integer("out_channels", out_channels)
-        self.kernel_size = check_integer("kernel_size", kernel_size)
-        self.factor = check_integer("factor", factor)
+        self.kernel_size = check_integer("kernel_size", kernel_size, maximum=LONGEST)
+        self.factor = check_integer("factor", factor, maximum=LONGEST)
         self.mode = check_choice("mode", mode, DOWNSAMPLING_MODES)
         self.fused = fused
         lowpass = torch.ones(1, dtype=torch.float64)
         if mode == "blur":
-            attenuation = check_positive("attenuation", attenuation)
-            lowpass = lowpass_kernel(self.factor, attenuation, check_integer("span", span))
+            attenuation = check_positive("attenuation", attenuation, maximum=MOST_DB)
+            lowpass = lowpass_kernel(self.factor, attenuation, check_integer("span", span, maximum=LONGEST))
         table, before, after = strided_table(self.kernel_size, self.factor, lowpass)
         narrow = min(self.factor * self.in_channels, self.out_channels)
         table, self.before, self.after = block_table(table, before, after, frames_in_block(narrow))

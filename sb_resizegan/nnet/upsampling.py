@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sb_resizegan.nnet.checks import check_input
+from sb_resizegan.nnet.checks import LONGEST, MOST_DB, check_input
 from sb_resizegan.nnet.composition import (
     block_table,
     edge_tables,
@@ -209,8 +209,8 @@ class Upsample1d(nn.Module):
         super().__init__()
         self.in_channels = check_integer("in_channels", in_channels)
         self.out_channels = check_integer("out_channels", out_channels)
-        self.kernel_size = check_integer("kernel_size", kernel_size)
-        self.factor = check_integer("factor", factor)
+        self.kernel_size = check_integer("kernel_size", kernel_size, maximum=LONGEST)
+        self.factor = check_integer("factor", factor, maximum=LONGEST)
         self.mode = check_choice("mode", mode, UPSAMPLING_MODES)
         self.fused = fused
         phases, outputs = None, self.out_channels
@@ -223,8 +223,10 @@ class Upsample1d(nn.Module):
         elif mode == "subpixel":
             outputs *= self.factor
         else:
-            attenuation = check_positive("attenuation", attenuation)
-            phases = interpolation_phases(mode, self.factor, attenuation, check_integer("span", span))
+            attenuation = check_positive("attenuation", attenuation, maximum=MOST_DB)
+            phases = interpolation_phases(
+                mode, self.factor, attenuation, check_integer("span", span, maximum=LONGEST)
+            )
         self.register_buffer("phases", None if phases is None else phases.float(), persistent=False)
         channels = (self.in_channels, outputs) if mode == "transpose" else (outputs, self.in_channels)
         self.weight = nn.Parameter(torch.empty(*channels, self.kernel_size))

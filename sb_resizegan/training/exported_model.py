@@ -11,6 +11,7 @@ import torch
 
 from sb_resizegan.inference import GenerativeEnhancement, SpeechWindowGenerator
 from sb_resizegan.inference.weights import write_weights
+from sb_resizegan.utils.yaml_nodes import compose, digests
 
 __all__ = ["FILES", "INTERFACES", "is_exported_model", "kept_files", "write_model"]
 
@@ -109,11 +110,13 @@ def write_model(
     exported = yaml.load(text)
     for key in ("generator", *keys):
         exported[key] = settings[key]
-    digest = write_weights(weights, folder / "generator.safetensors")
+    # What the weights go with stands in their file, so that a yaml that was changed is found out. The hook
+    # stands in the yaml alone: it holds the digest of that file.
+    told = digests(compose(_text(yaml, exported), "the exported yaml"))
+    told.pop("pretrainer")
+    digest = write_weights(weights, folder / "generator.safetensors", told)
     exported["pretrainer"]["custom_hooks"]["generator"]["sha256"] = digest
-    stream = io.StringIO()
-    yaml.dump(exported, stream)
-    (folder / "hyperparams.yaml").write_text(stream.getvalue(), encoding="utf-8")
+    (folder / "hyperparams.yaml").write_text(_text(yaml, exported), encoding="utf-8")
     others = {
         "custom.py": CUSTOM.format(mark=MARK.capitalize(), interface=interface.__name__),
         "README.md": f"{card}\n<!-- {MARK}; without this line, a later export keeps the card as it is -->\n",
@@ -121,6 +124,12 @@ def write_model(
     for name, content in others.items():
         if name not in keep:
             (folder / name).write_text(content, encoding="utf-8")
+
+
+def _text(yaml: ruamel.yaml.YAML, tree: Mapping[str, Any]) -> str:
+    stream = io.StringIO()
+    yaml.dump(tree, stream)
+    return stream.getvalue()
 
 
 def is_exported_model(folder: str | os.PathLike) -> bool:

@@ -13,7 +13,7 @@ __all__ = [
 ]
 
 
-def check_integer(name: str, value: int, minimum: int = 1) -> int:
+def check_integer(name: str, value: int, minimum: int = 1, maximum: int | None = None) -> int:
     """Returns `value` as an int, or raises.
 
     Arguments
@@ -24,6 +24,8 @@ def check_integer(name: str, value: int, minimum: int = 1) -> int:
         What the caller gave.
     minimum : int
         The smallest value allowed.
+    maximum : int, optional
+        The largest one.
 
     Returns
     -------
@@ -34,7 +36,7 @@ def check_integer(name: str, value: int, minimum: int = 1) -> int:
     TypeError
         If `value` is not an integer (a bool is not).
     ValueError
-        If `value` is below `minimum`.
+        If `value` is below `minimum` or above `maximum`.
 
     Example
     -------
@@ -45,11 +47,13 @@ def check_integer(name: str, value: int, minimum: int = 1) -> int:
         raise TypeError(f"{name}: expected an integer, but got {value!r}")
     if value < minimum:
         raise ValueError(f"{name}: expected at least {minimum}, but got {value}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name}: expected at most {maximum}, but got {value}")
     return int(value)
 
 
-def check_positive(name: str, value: float) -> float:
-    """Returns `value` as a float above zero, or raises TypeError or ValueError.
+def check_positive(name: str, value: float, maximum: float | None = None) -> float:
+    """Returns `value` as a float above zero and at most `maximum`, or raises TypeError or ValueError.
 
     Example
     -------
@@ -60,6 +64,8 @@ def check_positive(name: str, value: float) -> float:
         raise TypeError(f"{name}: expected a number, but got {value!r}")
     if not 0 < value < float("inf"):
         raise ValueError(f"{name}: expected a finite number above 0, but got {value}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name}: expected at most {maximum}, but got {value}")
     return float(value)
 
 

@@ -12,111 +12,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import ruamel.yaml
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from sb_resizegan.utils.yaml_nodes import children, node_error, plain_yaml, short, tag_of
 from sb_resizegan.utils.yaml_references import ReferenceLostError, fill_in, find_references, follow
 
-__all__ = ["UnsafeYamlError", "compose", "construct", "merge_overrides"]
+__all__ = ["construct"]
 
-LONGEST_TEXT = 64 * 1024  # bytes
-DEEPEST = 16  # levels
 MOST_VALUES = 4096  # with everything that aliases and references repeat
 LARGEST_NUMBER = 2**24
 
 CORE = "tag:yaml.org,2002:"
 SCALARS = {f"{CORE}{kind}" for kind in ("null", "bool", "int", "float", "str")}
 MAPPING, SEQUENCE, STRING = f"{CORE}map", f"{CORE}seq", f"{CORE}str"
-
-
-class UnsafeYamlError(ValueError):
-    """A yaml file that cannot be used without trusting who wrote it."""
-
-
-def compose(text: str | bytes, origin: str) -> MappingNode:
-    """Reads yaml to a tree of nodes; nothing is constructed.
-
-    Arguments
-    ---------
-    text : str or bytes
-        Yaml, UTF-8, at most 64 KiB.
-    origin : str
-        What the text is called in messages.
-
-    Returns
-    -------
-    ruamel.yaml.nodes.MappingNode
-
-    Raises
-    ------
-    UnsafeYamlError
-        If it is longer, deeper than 16 levels, no UTF-8, no yaml, or no mapping.
-
-    Example
-    -------
-    >>> len(compose("a: 1\\nb: [2, 3]", "example.yaml").value)
-    2
-    """
-    if len(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT:
-        raise UnsafeYamlError(f"{origin}: expected at most {LONGEST_TEXT} bytes of yaml, but there are more")
-    try:
-        text = text.decode("utf-8") if isinstance(text, bytes) else text
-        # The tree is built by recursion, the events are not: they say first how deep it goes.
-        depth = 0
-        for event in _yaml().parse(text):
-            depth += isinstance(event, ruamel.yaml.events.CollectionStartEvent)
-            depth -= isinstance(event, ruamel.yaml.events.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise _error(origin, event, f"nested deeper than {DEEPEST} levels")
-        root = _yaml().compose(text)
-    except UnsafeYamlError:
-        raise
-    except (ruamel.yaml.YAMLError, UnicodeError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UnsafeYamlError(f"{origin}: not valid yaml: {reason}") from error
-    if not isinstance(root, MappingNode):
-        raise UnsafeYamlError(f"{origin}: expected yaml of the form 'key: value'")
-    return root
-
-
-def merge_overrides(
-    root: MappingNode, overrides: Mapping | str, origin: str, must_match: bool = True
-) -> None:
-    """Sets values in a tree of nodes, as HyperPyYAML's ``overrides`` do.
-
-    Arguments
-    ---------
-    root : MappingNode
-        What `compose()` gave; changed in place.
-    overrides : dict or str
-        Plain values, or yaml text.
-    origin : str
-        What the tree is called in messages.
-    must_match : bool
-        Whether a key that is not there yet is an error.
-
-    Raises
-    ------
-    UnsafeYamlError
-        For values that are not plain, and keys that are not there.
-
-    Example
-    -------
-    >>> root = compose("a: 1\\nb: {c: 2, d: 3}", "example.yaml")
-    >>> merge_overrides(root, {"b": {"c": 5}}, "example.yaml")
-    >>> construct(root, {}, "example.yaml")
-    {'a': 1, 'b': {'c': 5, 'd': 3}}
-    """
-    if not isinstance(overrides, str):
-        stream = ruamel.yaml.compat.StringIO()
-        try:
-            _yaml().dump(dict(overrides), stream)
-        except ruamel.yaml.YAMLError as error:
-            raise UnsafeYamlError(
-                f"overrides: expected plain values; with trust=True they may be any: {error}"
-            ) from error
-        overrides = stream.getvalue()
-    if overrides.strip():
-        _merge(root, compose(overrides, "overrides"), origin, must_match)
 
 
 def construct(root: MappingNode, allowed: Mapping[str, Callable], origin: str) -> dict[str, Any]:
@@ -146,11 +54,12 @@ def construct(root: MappingNode, allowed: Mapping[str, Callable], origin: str) -
 
     Example
     -------
+    >>> from sb_resizegan.utils.yaml_nodes import compose
     >>> construct(compose("a: !new:dict {x: 2}\\nb: !ref <a>", "example.yaml"), {"!new:dict": dict}, "")
     {'a': {'x': 2}, 'b': {'x': 2}}
     >>> construct(compose("a: 1\\nb: !apply:os.system [ls]", "x.yaml"), {}, "x.yaml")
     Traceback (most recent call last):
-    sb_resizegan.utils.safe_yaml.UnsafeYamlError: x.yaml, line 2: the tag !apply:os.system is not allowed
+    sb_resizegan.utils.yaml_nodes.UnsafeYamlError: x.yaml, line 2: the tag !apply:os.system is not allowed
     """
     values = _Constructor(root, allowed, origin).value_of(root)[0]
     return {key: value for key, value in values.items() if not str(key).startswith("__")}
@@ -161,7 +70,7 @@ class _Constructor:
 
     def __init__(self, root, allowed, origin):
         self.root, self.allowed, self.origin = root, allowed, origin
-        self.scalars = _yaml().constructor
+        self.scalars = plain_yaml().constructor
         self.made, self.open = {}, set()
         self.spent = 0
         # HyperPyYAML would pass over what is wrong in a part that nothing uses. Here every node is checked.
@@ -172,40 +81,40 @@ class _Constructor:
         if id(node) in seen:
             return
         seen.add(id(node))
-        tag = _tag(node)
+        tag = tag_of(node)
         if isinstance(node, ScalarNode):
             self.check_scalar(node, tag)
         elif tag.startswith(("!new:", "!name:")):
             self.callable_of(node, tag)
         elif tag != (MAPPING if isinstance(node, MappingNode) else SEQUENCE):
-            raise self.error(node, f"the tag {_short(tag)} is not allowed")
-        for child in _children(node):
+            raise self.error(node, f"the tag {short(tag)} is not allowed")
+        for child in children(node):
             self.check(child, seen)
         if isinstance(node, MappingNode):
             keys = set()
             for part, _ in node.value:
                 key = self.key(part)
                 if key in keys:
-                    raise self.error(part, f"the key {_short(key)} is there twice")
+                    raise self.error(part, f"the key {short(key)} is there twice")
                 keys.add(key)
 
     def check_scalar(self, node, tag):
         if tag.startswith(("!new:", "!name:")):
             self.callable_of(node, tag)
             if node.value:
-                raise self.error(node, f"{_short(tag)}: expected arguments as a mapping or a list")
+                raise self.error(node, f"{short(tag)}: expected arguments as a mapping or a list")
         elif tag in ("!ref", "!copy"):
             if "**" in node.value:
-                raise self.error(node, f"the reference {tag} {_short(node.value)}: powers are not allowed")
+                raise self.error(node, f"the reference {tag} {short(node.value)}: powers are not allowed")
             if not find_references(node.value):
-                raise self.error(node, f"{tag}: expected a reference such as <key>, got {_short(node.value)}")
+                raise self.error(node, f"{tag}: expected a reference such as <key>, got {short(node.value)}")
         elif tag not in SCALARS:
-            raise self.error(node, f"the tag {_short(tag)} is not allowed")
+            raise self.error(node, f"the tag {short(tag)} is not allowed")
         elif re.fullmatch(r"\(.*\)", node.value, re.DOTALL):
             # HyperPyYAML reads what is in it with a loader that runs code.
-            raise self.error(node, f"the tag !tuple of {_short(node.value)} is not allowed; write a list")
+            raise self.error(node, f"the tag !tuple of {short(node.value)} is not allowed; write a list")
         if tag in (STRING, "!ref", "!copy") and _leads_out(node.value):
-            raise self.error(node, f"{_short(node.value)}: absolute paths and '..' are not allowed")
+            raise self.error(node, f"{short(node.value)}: absolute paths and '..' are not allowed")
 
     def value_of(self, node):
         """Value of a node, and how many values it has in all."""
@@ -223,7 +132,7 @@ class _Constructor:
         return value, size
 
     def make(self, node):
-        tag = _tag(node)
+        tag = tag_of(node)
         if isinstance(node, ScalarNode):
             if tag in ("!ref", "!copy"):
                 return self.refer(node, tag)
@@ -236,7 +145,7 @@ class _Constructor:
         positional, named = ([], arguments) if isinstance(arguments, dict) else (arguments or [], {})
         for key in named:
             if not isinstance(key, str):
-                raise self.error(node, f"{_short(tag)}: expected names of arguments, but got {_short(key)}")
+                raise self.error(node, f"{short(tag)}: expected names of arguments, but got {short(key)}")
         if tag.startswith("!name:"):
             return (functools.partial(target, *positional, **named) if positional or named else target), size
         return target(*positional, **named), size
@@ -254,22 +163,22 @@ class _Constructor:
         try:
             value = self.scalars.construct_object(node)
         except (ValueError, KeyError, ruamel.yaml.YAMLError) as error:
-            raise self.error(node, f"{_short(node.value)} is no {_tag(node).removeprefix(CORE)}") from error
+            raise self.error(node, f"{short(node.value)} is no {tag_of(node).removeprefix(CORE)}") from error
         return self.in_range(node, value)
 
     def in_range(self, node, value):
         if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
-            raise self.error(node, f"expected numbers up to {LARGEST_NUMBER}, but got {_short(value)}")
+            raise self.error(node, f"expected numbers up to {LARGEST_NUMBER}, but got {short(value)}")
         return value
 
     def key(self, node):
-        if not isinstance(node, ScalarNode) or _tag(node) not in SCALARS:
-            raise self.error(node, f"expected a plain key, but got one with the tag {_short(_tag(node))}")
+        if not isinstance(node, ScalarNode) or tag_of(node) not in SCALARS:
+            raise self.error(node, f"expected a plain key, but got one with the tag {short(tag_of(node))}")
         return self.scalar(node)
 
     def callable_of(self, node, tag):
         if tag not in self.allowed:
-            raise self.error(node, f"the tag {_short(tag)} is not allowed")
+            raise self.error(node, f"the tag {short(tag)} is not allowed")
         return self.allowed[tag]
 
     def refer(self, node, tag):
@@ -287,53 +196,14 @@ class _Constructor:
             parts = {text: self.value_of(follow(text, self.root))[0] for text in references}
             value = fill_in(node.value, parts)
         except ReferenceLostError as error:
-            raise self.error(node, f"the reference {tag} {_short(node.value)}: {error}") from error
+            raise self.error(node, f"the reference {tag} {short(node.value)}: {error}") from error
         if isinstance(value, str) and (_leads_out(value) or re.fullmatch(r"\(.*\)", value, re.DOTALL)):
-            raise self.error(node, f"the reference {tag} {_short(node.value)} gives {_short(value)}")
+            raise self.error(node, f"the reference {tag} {short(node.value)} gives {short(value)}")
         return self.in_range(node, value), 1
 
     def error(self, node, reason):
-        return _error(self.origin, node, reason)
-
-
-def _yaml():
-    # Comments and styles are of no use here, and the C parser knows YAML 1.1 only.
-    return ruamel.yaml.YAML(typ="safe", pure=True)
-
-
-def _tag(node: Node) -> str:
-    return str(node.tag)
-
-
-def _children(node: Node) -> list[Node]:
-    if isinstance(node, MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, SequenceNode) else []
+        return node_error(self.origin, node, reason)
 
 
 def _leads_out(text: str) -> bool:
     return text.startswith(("/", "~", "\\")) or ".." in re.split(r"[/\\]", text)
-
-
-def _merge(node, changes, origin, must_match):
-    for key, value in changes.value:
-        for number, (there, old) in enumerate(node.value):
-            if there.value == key.value:
-                if isinstance(old, MappingNode) and isinstance(value, MappingNode):
-                    _merge(old, value, origin, False)
-                else:
-                    node.value[number] = (there, value)
-                break
-        else:
-            if must_match:
-                raise UnsafeYamlError(f"overrides: the key {_short(key.value)} is not in {origin}")
-            node.value.append((key, value))
-
-
-def _short(text: object) -> str:
-    text = str(text)
-    return text if len(text) <= 80 else f"{text[:80]}…"
-
-
-def _error(origin, node, reason):
-    return UnsafeYamlError(f"{origin}, line {node.start_mark.line + 1}: {reason}")

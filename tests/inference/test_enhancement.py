@@ -2,6 +2,8 @@
 
 import re
 import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -309,3 +311,53 @@ def test_options_out_of_range_are_refused(model, speech, tmp_path, options):
     soundfile.write(tmp_path / "noisy.wav", speech[:4000], 16000)
     with pytest.raises(ValueError, match=f"{next(iter(options))}.*but got"):
         model.enhance_file(tmp_path / "noisy.wav", tmp_path / "enhanced.wav", **options)
+
+
+# What a user of SpeechBrain's interfaces expects
+
+
+def test_one_utterance_and_arrays_are_taken(model, speech):
+    batch = model.enhance_batch(torch.from_numpy(speech[None, :4000]))
+    for noisy in (speech[:4000], speech[:4000].astype(np.float64), torch.from_numpy(speech[:4000])):
+        torch.testing.assert_close(model.enhance_batch(noisy), batch[0])
+    torch.testing.assert_close(model(speech[None, :4000], np.array([1.0])), batch)
+    assert model.enhance_batch(speech[:4000], num_samples=2).shape == (2, 4000)
+    with pytest.raises(ValueError, match="row 0 holds NaN or Inf"):
+        model.enhance_batch(np.array([0.0, np.nan]))
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (16000, 2), (44100, 1), (8000, 3)])
+def test_enhance_file_returns_the_waveform(model, speech, tmp_path, rate, channels):
+    """At the model's rate, with or without a file, in one pass or in chunks; the file is as it would be alone."""
+    signal = np.stack([resample(speech[:32000], 16000, rate) * (1 + c) / 3 for c in range(channels)], axis=1)
+    soundfile.write(tmp_path / "noisy.wav", signal, rate, "FLOAT")
+    options = {"chunk_seconds": 0.7, "context_seconds": 0.5}
+    waveform = model.enhance_file(tmp_path / "noisy.wav", **options)
+    length = len(resample(signal[:, 0], rate, 16000))
+    assert waveform.shape == ((length,) if channels == 1 else (channels, length))
+    assert [p.name for p in tmp_path.iterdir()] == ["noisy.wav"]
+    again = model.enhance_file(str(tmp_path / "noisy.wav"), str(tmp_path / "enhanced.wav"), **options)
+    assert torch.equal(again, waveform)
+    model.enhance_to_file(tmp_path / "noisy.wav", tmp_path / "alone.wav", **options)
+    assert (tmp_path / "alone.wav").read_bytes() == (tmp_path / "enhanced.wav").read_bytes()
+    written = np.atleast_2d(soundfile.read(tmp_path / "enhanced.wav", dtype="float32")[0].T)
+    for row, own in zip(written, np.atleast_2d(waveform.numpy()), strict=True):
+        expected = resample(own, 16000, rate)[: len(row)]
+        assert level_db(row - expected, expected) < -60
+
+
+def test_several_latents_are_several_waveforms(model, speech, tmp_path):
+    soundfile.write(tmp_path / "noisy.wav", speech[:4000], 16000, "FLOAT")
+    waveforms = model.enhance_file(tmp_path / "noisy.wav", seed=3, num_samples=2)
+    expected = model.enhance_batch(speech[:4000], seed=3, num_samples=2)
+    torch.testing.assert_close(waveforms, expected.cpu(), rtol=0, atol=1e-6)
+
+
+def test_the_names_are_imported_when_they_are_used():
+    """Asking which models there are does not wait for PyTorch and SpeechBrain."""
+    script = (
+        "import sys, sb_resizegan.inference as i; i.shipped_models(); "
+        "assert not {'torch', 'speechbrain', 'huggingface_hub'} & set(sys.modules); "
+        "assert set(i.__all__) <= set(dir(i)); i.GenerativeEnhancement; assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

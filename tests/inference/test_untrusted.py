@@ -8,7 +8,8 @@ import torch
 from speechbrain.utils.fetching import FetchFrom, FetchSource
 
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, shipped_models
-from sb_resizegan.utils.safe_yaml import UnsafeYamlError, compose, construct
+from sb_resizegan.utils.safe_yaml import construct
+from sb_resizegan.utils.yaml_nodes import UnsafeYamlError, compose
 
 MARKER = "MARKER"
 
@@ -148,6 +149,24 @@ def test_a_yaml_that_does_not_fit_its_weights_is_refused(model, old, new):
     edit(model, old, new)
     with pytest.raises(ModelSourceError, match=r"hyperparams\.yaml|generator|a/b"):
         load(model)
+
+
+def test_a_yaml_that_lost_or_changed_anything_is_found_out(model):
+    """Each line taken away in turn, and values changed that no check of their own would find."""
+    yaml = model / "hyperparams.yaml"
+    text = yaml.read_text()
+    lines = text.splitlines(keepends=True)
+    changed = [
+        "".join(lines[:n] + lines[n + 1 :]) for n, line in enumerate(lines) if line.strip()[:1] not in "#"
+    ]
+    changed += [text.replace("nearest", "linear"), text.replace("sample_rate: 16000", "sample_rate: 16001")]
+    for trial in changed:
+        yaml.write_text(trial)
+        with pytest.raises(ModelSourceError):
+            load(model)
+    # What says the same, and what says more, is no change.
+    yaml.write_text(f"# mine\nnote: mine\n{text.replace('nearest', repr('nearest'))}")
+    load(model)
 
 
 def test_weights_and_yaml_are_read_from_the_folder_alone(model, tmp_path):

@@ -200,7 +200,7 @@ def test_modules_needed_are_checked(exported, tmp_path):
     shutil.copytree(exported[0], folder)
     change(folder, "modules:\n  generator:", "modules:\n  vocoder:")
     with pytest.raises(ModelSourceError, match=r"needs the modules .*generator.* not under 'modules'"):
-        SpeechWindowGenerator.from_hparams(source=folder)
+        SpeechWindowGenerator.from_hparams(source=folder, trust=True)
 
 
 def test_weights_that_are_code_are_not_run(tmp_path):
@@ -225,3 +225,11 @@ def test_an_ending_that_is_no_sound_format_is_refused(exported, tmp_path):
     model = SpeechWindowGenerator.from_hparams(source=exported[0])
     with pytest.raises(ValueError, match=r"windows.txt: expected the ending of a sound format"):
         model.to_file(tmp_path / "windows.txt")
+
+
+def test_one_latent_and_arrays_are_taken(exported):
+    model = SpeechWindowGenerator.from_hparams(source=exported[0])
+    latents = torch.rand(2, 8)
+    for given in (latents.numpy(), latents.double()):
+        torch.testing.assert_close(model(given), model(latents))
+    torch.testing.assert_close(model(latents[0].numpy()), model(latents)[0])
