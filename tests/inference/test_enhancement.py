@@ -328,7 +328,7 @@ def test_one_utterance_and_arrays_are_taken(model, speech):
 
 @pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (16000, 2), (44100, 1), (8000, 3)])
 def test_enhance_file_returns_the_waveform(model, speech, tmp_path, rate, channels):
-    """At the model's rate, with or without a file, in one pass or in chunks; the file is as it would be alone."""
+    """At the model's rate, with or without a file; the file is what it would be without the waveform."""
     signal = np.stack([resample(speech[:32000], 16000, rate) * (1 + c) / 3 for c in range(channels)], axis=1)
     soundfile.write(tmp_path / "noisy.wav", signal, rate, "FLOAT")
     options = {"chunk_seconds": 0.7, "context_seconds": 0.5}
