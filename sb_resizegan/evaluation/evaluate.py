@@ -42,7 +42,9 @@ class EvaluationResult:
     sample_rate: int = 16000
 
 
-def evaluate(utterances, systems, options=None, samplers=None, progress=None) -> EvaluationResult:
+def evaluate(
+    utterances, systems, options=None, samplers=None, progress=None, outputs=None, transcripts=None
+) -> EvaluationResult:
     """Scores enhancers, and noisy speech as it is, on a set of utterances.
 
     It writes nothing; `write_evaluation()` does.
@@ -61,6 +63,10 @@ def evaluate(utterances, systems, options=None, samplers=None, progress=None) ->
         output varies.
     progress : callable, optional
         Called with a number of utterances each time some are enhanced.
+    outputs : dict of str to list of numpy.ndarray, optional
+        By name, what other systems made of the utterances elsewhere; their rows come before the systems'.
+    transcripts : sequence of str or None, optional
+        What was said in each utterance, for word error rates.
 
     Returns
     -------
@@ -70,8 +76,8 @@ def evaluate(utterances, systems, options=None, samplers=None, progress=None) ->
     Raises
     ------
     ValueError
-        If there are no utterances, two have one name, a system is called ``noisy`` or ``clean``, or its
-        output has a wrong shape.
+        If there are no utterances, two have one name, a system is called ``noisy`` or ``clean`` or as
+        another one, or its output has a wrong shape.
 
     Example
     -------
@@ -85,11 +91,12 @@ def evaluate(utterances, systems, options=None, samplers=None, progress=None) ->
     """
     options = options or EvaluationOptions()
     utterances = list(utterances)
-    taken = [name for name in RESERVED if name in systems]
+    given = dict(outputs or {})
+    taken = [name for name in (*RESERVED, *given) if name in systems or (name in RESERVED and name in given)]
     if taken:
-        raise ValueError(f"systems: expected names other than {list(RESERVED)}, but got {taken[0]!r}")
+        raise ValueError(f"systems: expected names other than {[*RESERVED, *given]}, but got {taken[0]!r}")
     noisy = [utterance.noisy for utterance in utterances]
-    outputs = {"noisy": noisy}
+    outputs = {"noisy": noisy, **given}
     for name, enhance in systems.items():
         outputs[name] = enhance_utterances(enhance, noisy, options.scoring.device, progress)
     # One call for all systems: processes start but once.
@@ -98,6 +105,8 @@ def evaluate(utterances, systems, options=None, samplers=None, progress=None) ->
         [signal for signals in outputs.values() for signal in signals],
         options.scoring,
         options.sample_rate,
+        noisy=noisy * len(outputs),
+        transcripts=None if transcripts is None else list(transcripts) * len(outputs),
     )
     count = len(utterances)
     parts = {name: scores[n * count : (n + 1) * count] for n, name in enumerate(outputs)}

@@ -24,6 +24,10 @@ class FilePair:
         Length of the reference.
     notes : list of str
         What a reader of the scores should know.
+    noisy : Path, optional
+        What was enhanced.
+    transcript : str, optional
+        What was said.
     scores : dict
         Figure by name; NaN where there is none, with a note.
     """
@@ -33,6 +37,8 @@ class FilePair:
     degraded: Path
     seconds: float
     notes: list = field(default_factory=list)
+    noisy: Path | None = None
+    transcript: str | None = None
     scores: dict = field(default_factory=dict)
 
 
@@ -139,8 +145,30 @@ def _inspect(pair, resampling):
     return None
 
 
+def add_noisy(pairs, folder):
+    """Finds for each pair the noisy file that was enhanced.
+
+    Arguments
+    ---------
+    pairs : list of FilePair
+        Their ``noisy`` is filled in.
+    folder : Path
+        Searched as those of the pairs.
+
+    Raises
+    ------
+    ValueError
+        If there is none for a pair.
+    """
+    files, _ = _audio_files(folder)
+    for pair in pairs:
+        if pair.name not in files:
+            raise ValueError(f"{folder}: expected the noisy version of {pair.name!r}, but there is none")
+        pair.noisy = files[pair.name]
+
+
 def read_pair(pair):
-    """Reads both files of a pair at 16 kHz, cut to the shorter one.
+    """Reads the files of a pair at 16 kHz, cut to the shortest one.
 
     Arguments
     ---------
@@ -149,14 +177,15 @@ def read_pair(pair):
     Returns
     -------
     list of numpy.ndarray
-        Reference and degraded, float32.
+        Reference and degraded, and noisy where there is one, float32.
 
     Raises
     ------
     UnusableAudioError
         If a file cannot be decoded.
     """
-    signals = [read_signal(path, SAMPLE_RATE) for path in (pair.reference, pair.degraded)]
+    paths = filter(None, (pair.reference, pair.degraded, pair.noisy))
+    signals = [read_signal(path, SAMPLE_RATE) for path in paths]
     length = min(len(signal) for signal in signals)
     return [signal[:length] for signal in signals]
 
@@ -173,7 +202,15 @@ def score_pairs(pairs, options, progress=None):
     progress : callable, optional
         Called with a number of pairs each time some are done, twice for each pair in all.
     """
-    results = score_sources(pairs, read_pair, [pair.seconds for pair in pairs], options, progress)
+    results = score_sources(
+        pairs,
+        read_pair,
+        [pair.seconds for pair in pairs],
+        options,
+        progress,
+        has_noisy=all(pair.noisy is not None for pair in pairs),
+        transcripts=[pair.transcript for pair in pairs],
+    )
     for pair, result in zip(pairs, results, strict=True):
         pair.notes += result.pop("notes")
         pair.scores.update(result)

@@ -21,7 +21,8 @@ class ScoringOptions:
     Arguments
     ---------
     scores : sequence of str, optional
-        Keys of `SCORES`, besides this package's PESQ; by default those that are installed.
+        Keys of `SCORES`, besides this package's PESQ; by default
+        those that are installed, need nothing but what is there, and are not too slow.
     device : str or torch.device
         Where the batches of PESQ are scored.
     batch_size : int
@@ -39,7 +40,7 @@ class ScoringOptions:
     >>> ScoringOptions(scores=["dnsmoss"])
     Traceback (most recent call last):
     ...
-    ValueError: scores: expected some of si_sdr, intelligibility, official_pesq, dnsmos, but got 'dnsmoss'
+    ValueError: scores: expected some of si_sdr, ..., speaker, but got 'dnsmoss'
     """
 
     scores: tuple | None = None
@@ -52,9 +53,25 @@ class ScoringOptions:
             if name not in SCORES:
                 raise ValueError(f"scores: expected some of {', '.join(SCORES)}, but got {name!r}")
 
-    def names(self) -> tuple:
-        """Keys of the scores to be computed."""
-        return installed_scores() if self.scores is None else tuple(self.scores)
+    def names(self, has_noisy: bool = False) -> tuple:
+        """Keys of the scores to be computed.
+
+        Arguments
+        ---------
+        has_noisy : bool
+            Whether the noisy speech is there.
+
+        Raises
+        ------
+        ValueError
+            If a score that is asked for needs it.
+        """
+        if self.scores is None:
+            return tuple(name for name in installed_scores() if has_noisy or not SCORES[name].needs_noisy)
+        for name in self.scores:
+            if SCORES[name].needs_noisy and not has_noisy:
+                raise ValueError(f"{name}: expected the noisy speech beside the clean and the enhanced")
+        return tuple(self.scores)
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,7 @@ class EvaluationOptions:
 
 
 def installed_scores() -> tuple:
-    """Scores that can be had here; those that cannot are named in a warning, once.
+    """Scores by default that can be had here; those that cannot are named in a warning, once.
 
     Returns
     -------
@@ -89,6 +106,8 @@ def installed_scores() -> tuple:
     """
     found = []
     for name, score in SCORES.items():
+        if score.by_name_only:
+            continue
         missing = score.missing()
         if missing:
             logger.warning_once("No %s: %s", name, missing)

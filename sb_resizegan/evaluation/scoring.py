@@ -14,6 +14,7 @@ import torch
 
 from sb_resizegan.dataio.audio import UnusableAudioError
 from sb_resizegan.evaluation.options import ScoringOptions, columns_of
+from sb_resizegan.metrics.pair_score import Context
 from sb_resizegan.metrics.pesq import PesqStatus, pesq_details
 from sb_resizegan.metrics.speech_scores import score_pair
 
@@ -27,7 +28,9 @@ BATCH_SECONDS = 400  # a batch of long utterances is cut short here, to bound th
 SECONDS_FOR_PROCESSES = 200
 
 
-def score_utterances(references, estimates, options=None, sample_rate=SAMPLE_RATE):
+def score_utterances(
+    references, estimates, options=None, sample_rate=SAMPLE_RATE, noisy=None, transcripts=None
+):
     """Scores enhanced utterances.
 
     Arguments
@@ -41,6 +44,10 @@ def score_utterances(references, estimates, options=None, sample_rate=SAMPLE_RAT
         processes.
     sample_rate : int
         16000 Hz.
+    noisy : sequence of numpy.ndarray or torch.Tensor, optional
+        What was enhanced, for the scores that need it.
+    transcripts : sequence of str or None, optional
+        What was said, for word error rates.
 
     Returns
     -------
@@ -51,7 +58,8 @@ def score_utterances(references, estimates, options=None, sample_rate=SAMPLE_RAT
     Raises
     ------
     ValueError
-        For another sampling rate, or if references and estimates differ in number, shape or length.
+        For another sampling rate, if references and estimates differ in number, shape or length, or if a
+        score needs the noisy speech and there is none.
 
     Example
     -------
@@ -69,24 +77,29 @@ def score_utterances(references, estimates, options=None, sample_rate=SAMPLE_RAT
         raise ValueError(
             f"expected as many references as estimates, but got {len(references)} and {len(estimates)}"
         )
-    pairs = [
-        tuple(np.asarray(x, dtype=np.float32) for x in pair)
-        for pair in zip(references, estimates, strict=True)
-    ]
-    for number, (reference, estimate) in enumerate(pairs):
+    columns = [references, estimates] if noisy is None else [references, estimates, noisy]
+    pairs = [tuple(np.asarray(x, dtype=np.float32) for x in pair) for pair in zip(*columns, strict=True)]
+    for number, (reference, estimate, *others) in enumerate(pairs):
+        if others and others[0].shape != reference.shape:
+            raise ValueError(
+                f"utterance {number}: expected noisy speech of the reference's shape {reference.shape}, "
+                f"but got {others[0].shape}"
+            )
         if reference.ndim != 1 or reference.shape != estimate.shape:
             raise ValueError(
                 f"utterance {number}: expected a reference and an estimate (time,) of one length, but got "
                 f"{reference.shape} and {estimate.shape}"
             )
     options = options or ScoringOptions()
-    seconds = [len(reference) / SAMPLE_RATE for reference, _ in pairs]
+    seconds = [len(reference) / SAMPLE_RATE for reference, *_ in pairs]
     if options.jobs is None and sum(seconds) < SECONDS_FOR_PROCESSES:
         options = replace(options, jobs=0)
-    return score_sources(pairs, _itself, seconds, options)
+    return score_sources(
+        pairs, _itself, seconds, options, has_noisy=noisy is not None, transcripts=transcripts
+    )
 
 
-def score_sources(sources, load, seconds, options, progress=None):
+def score_sources(sources, load, seconds, options, progress=None, has_noisy=False, transcripts=None):
     """Scores pairs of signals wherever they are: PESQ in batches here, the rest one by one elsewhere.
 
     Arguments
@@ -94,14 +107,18 @@ def score_sources(sources, load, seconds, options, progress=None):
     sources : sequence
         What stands for a pair; goes to other processes, so it must be picklable.
     load : callable
-        From a source to reference and estimate, float32 arrays ``(time,)`` at 16 kHz; may raise
-        ``UnusableAudioError``. A function of a module.
+        From a source to reference and estimate, and what was enhanced where it is there: float32 arrays
+        ``(time,)`` at 16 kHz; may raise ``UnusableAudioError``. A function of a module.
     seconds : sequence of float
         About how long each pair is.
     options : ScoringOptions
         What is measured, and where.
     progress : callable, optional
         Called with a number of pairs each time some are done, twice for each pair in all.
+    has_noisy : bool
+        Whether ``load`` gives what was enhanced too.
+    transcripts : sequence of str or None, optional
+        What was said.
 
     Returns
     -------
@@ -109,7 +126,8 @@ def score_sources(sources, load, seconds, options, progress=None):
         As `score_utterances()`.
     """
     progress = progress or (lambda count: None)
-    names = options.names()
+    names = options.names(has_noisy)
+    transcripts = [None] * len(sources) if transcripts is None else list(transcripts)
     results = [{"pesq_wb": float("nan"), "notes": []} for _ in sources]
     jobs = max(1, os.cpu_count() - 1) if options.jobs is None else options.jobs
     # A fresh interpreter for each worker: forking a process whose threads hold locks can hang.
@@ -124,7 +142,7 @@ def score_sources(sources, load, seconds, options, progress=None):
     try:
         if pool:
             waiting = {
-                pool.submit(_load_and_score, source, load, names): index
+                pool.submit(_load_and_score, source, load, names, transcripts[index]): index
                 for index, source in enumerate(sources)
             }
         for batch in batches(seconds, options.batch_size):
@@ -136,7 +154,7 @@ def score_sources(sources, load, seconds, options, progress=None):
                 progress(1)
         else:
             for index, source in enumerate(sources):
-                others[index] = _load_and_score(source, load, names)
+                others[index] = _load_and_score(source, load, names, transcripts[index])
                 progress(1)
     finally:
         if pool:
@@ -194,7 +212,7 @@ def _score_pesq(batch, load, device):
     loaded = []
     for result, source in batch:
         try:
-            signals = load(source)
+            signals = load(source)[:2]
         except UnusableAudioError as error:
             result["notes"].append(str(error))
             continue
@@ -217,10 +235,11 @@ def _score_pesq(batch, load, device):
             result["notes"].append(f"PESQ refused: {PesqStatus(status).name.lower().replace('_', ' ')}")
 
 
-def _load_and_score(source, load, names):
+def _load_and_score(source, load, names, transcript):
     """All scores of a pair but this package's PESQ."""
     try:
-        reference, estimate = load(source)
+        reference, estimate, *noisy = load(source)
     except UnusableAudioError:
-        reference = estimate = np.zeros(0, dtype=np.float32)  # the batched PESQ says so
-    return score_pair(reference, estimate, names)
+        # The batched PESQ says so.
+        return score_pair(*np.zeros((2, 0), dtype=np.float32), names)
+    return score_pair(reference, estimate, names, Context(noisy[0] if noisy else None, transcript))

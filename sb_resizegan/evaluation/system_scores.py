@@ -174,6 +174,38 @@ class SystemScores:
         score = self.systems[system][index]
         return [name for name in self.measures if not math.isfinite(score.get(name, float("nan")))]
 
+    def worse(self, system, measure, than="noisy"):
+        """Utterances that a system made worse than another one left them.
+
+        Arguments
+        ---------
+        system : str
+            Its name.
+        measure : str
+            One of ``measures`` of which it is known which is better.
+        than : str
+            Name of the other system.
+
+        Returns
+        -------
+        list of int
+            Numbers of the utterances, of those for which both have the measure.
+
+        Example
+        -------
+        >>> scores = {"noisy": [{"estoi": 0.5}, {"estoi": 0.6}], "a": [{"estoi": 0.7}, {"estoi": 0.4}]}
+        >>> SystemScores(["u", "v"], [0, 0], scores).worse("a", "estoi")
+        [1]
+        """
+        sign = {"higher": 1, "lower": -1}[MEASURES[measure].direction]
+        pairs = zip(self.systems[system], self.systems[than], strict=True)
+        nan = float("nan")
+        return [
+            index
+            for index, (own, other) in enumerate(pairs)
+            if sign * own.get(measure, nan) < sign * other.get(measure, nan)
+        ]
+
     def complete(self):
         """Whether every output has every measure."""
         indices = range(len(self.names))

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BANDS_HZ", "SpeechDeletion", "deletion_key", "speech_deletion"]
+from sb_resizegan.metrics.pair_score import Context, PairScore
+
+__all__ = ["BANDS_HZ", "SpeechDeletion", "deletion", "deletion_key", "speech_deletion"]
 
 BANDS_HZ = ((0, 1000), (1000, 2000), (2000, 4000), (4000, 8000))
 WINDOW_SECONDS = 0.032
@@ -114,6 +116,31 @@ def speech_deletion(
     is_noise = (local_snr_db < NOISE_DOMINATES_DB) & (mixture > FAINTEST)
     left = output[is_noise].sum() / mixture[is_noise].sum() if is_noise.any() else 0.0
     return SpeechDeletion(tuple(shares), float(10 * np.log10(left)) if left > 0 else float("nan"))
+
+
+def deletion(reference: NDArray[np.floating], estimate: NDArray[np.floating], context: Context) -> PairScore:
+    """`speech_deletion` at 16 kHz as a score of a pair.
+
+    Arguments
+    ---------
+    reference, estimate : numpy.ndarray
+        ``(time,)``.
+    context : Context
+        With the noisy speech.
+
+    Returns
+    -------
+    PairScore
+        A figure for each band in which speech dominates anywhere, and ``noise_left_db``.
+    """
+    if context.noisy is None or len(reference) < WINDOW_SECONDS * 16000:
+        return PairScore({}, ["speech deletion: under 32 ms, or no noisy speech to compare with"])
+    found = speech_deletion(reference, context.noisy, estimate)
+    figures = {deletion_key(band): share for band, share in zip(BANDS_HZ, found.deleted, strict=True)}
+    figures["noise_left_db"] = found.noise_left_db
+    lacking = [name for name, figure in figures.items() if np.isnan(figure)]
+    notes = [f"{', '.join(lacking)}: no such bins"] if lacking else []
+    return PairScore({name: figure for name, figure in figures.items() if name not in lacking}, notes)
 
 
 def _power(signal: NDArray[np.floating], size: int) -> NDArray[np.floating]:

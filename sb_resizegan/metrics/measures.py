@@ -39,6 +39,7 @@ class Measure(NamedTuple):
     """Standard or implementation, for the legend of a table."""
 
 
+DELETION = "bins of speech 10 dB too low"
 # In the order of the columns of a table.
 MEASURES = {
     # Enhanced speech beside clean speech
@@ -50,6 +51,14 @@ MEASURES = {
     "dnsmos_sig": Measure("DNSMOS SIG", "", 2, "higher", "P.835; speechmos"),
     "dnsmos_bak": Measure("DNSMOS BAK", "", 2, "higher", "P.835; speechmos"),
     "dnsmos_ovrl": Measure("DNSMOS OVRL", "", 2, "higher", "P.835; speechmos"),
+    "distillmos": Measure("DistillMOS", "", 2, "higher", "distillmos"),
+    "wer_percent": Measure("WER", "%", 1, "lower", "Whisper tiny.en; mean over files"),
+    "speaker_similarity": Measure("speaker similarity", "", 3, "higher", "resemblyzer"),
+    "deleted_0_1khz_percent": Measure("speech deleted, 0–1 kHz", "%", 1, "lower", DELETION),
+    "deleted_1_2khz_percent": Measure("speech deleted, 1–2 kHz", "%", 1, "lower", DELETION),
+    "deleted_2_4khz_percent": Measure("speech deleted, 2–4 kHz", "%", 1, "lower", DELETION),
+    "deleted_4_8khz_percent": Measure("speech deleted, 4–8 kHz", "%", 1, "lower", DELETION),
+    "noise_left_db": Measure("noise left", "dB", 1, "lower", "where it dominates by 10 dB"),
     "unscored": Measure("outputs without PESQ", "", 0, "lower"),
     # Terms of the objective of enhancement
     "objective": Measure("objective", "", 3, "lower"),

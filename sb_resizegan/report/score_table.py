@@ -9,8 +9,9 @@ from sb_resizegan.metrics.measures import MEASURES, legend, readable, written
 from sb_resizegan.report.measures_csv import write_measures
 from sb_resizegan.utils.files import replacing
 
-__all__ = ["caption", "cells", "header", "markdown", "noted", "read_scores", "write_scores"]
+__all__ = ["caption", "cells", "header", "made_worse", "markdown", "noted", "read_scores", "write_scores"]
 
+WORSE_BY = ("estoi", "wer_percent")
 COLUMNS = ["utterance", "system", "snr_db", "snr_source", "notes"]
 
 
@@ -54,6 +55,40 @@ def caption(scores: SystemScores) -> str:
     return words
 
 
+def made_worse(scores: SystemScores) -> list:
+    """How many utterances each system made worse than they came, by ESTOI and by word error rate.
+
+    Arguments
+    ---------
+    scores : SystemScores
+        With a system ``noisy``.
+
+    Returns
+    -------
+    list of str
+        A sentence for each system; none where nothing of the kind was measured.
+
+    Example
+    -------
+    >>> found = {"noisy": [{"estoi": 0.5}, {"estoi": 0.6}], "a": [{"estoi": 0.7}, {"estoi": 0.4}]}
+    >>> made_worse(SystemScores(["u", "v"], [0, 0], found))
+    ['a: worse than the noisy speech in 1 of 2 utterances by ESTOI.']
+    """
+    measures = [name for name in WORSE_BY if name in scores.measures]
+    if "noisy" not in scores.systems or not measures:
+        return []
+    sentences = []
+    for system in scores.systems:
+        if system == "noisy":
+            continue
+        counts = [
+            f"{len(scores.worse(system, name))} of {len(scores.names)} utterances by {MEASURES[name].label}"
+            for name in measures
+        ]
+        sentences.append(f"{system}: worse than the noisy speech in {', in '.join(counts)}.")
+    return sentences
+
+
 def noted(scores: SystemScores) -> list:
     """What is missing or to be known of single utterances.
 
@@ -94,7 +129,8 @@ def markdown(scores: SystemScores, more=()) -> str:
     words = header(scores)
     lines = [f"| {' | '.join(words)} |", f"|{' --- |' * len(words)}"]
     lines += [f"| {' | '.join(map(_escaped, line))} |" for line in cells(scores)]
-    lines += ["", caption(scores), *(line for paragraph in more for line in ("", paragraph))]
+    paragraphs = [caption(scores), *made_worse(scores), *more]
+    lines += [line for paragraph in paragraphs for line in ("", paragraph)]
     notes = noted(scores)
     if notes:
         lines += ["", "To be noted of single utterances:", "", *(f"- {line}" for line in notes)]

@@ -102,12 +102,19 @@ def test_a_pair_that_is_left_out_is_named(model, corpus, main, tmp_path):
         (["MODEL", "--data", ".", "--compare", "noisy=x"], "--compare: expected NAME=MODEL"),
         (["MODEL", "--data", ".", "--num_samples", 1], "--num_samples: expected 0 or at least 2"),
         (["MODEL", "--data", ".", "--layout", "librispeech"], "--layout"),
+        (["MODEL", "--data", ".", "--scores", "pesqq"], "--scores: expected some of si_sdr"),
+        (["MODEL", "--data", "CORPUS", "--compare_folder", "a=EMPTY"], "each of"),
+        (["MODEL", "--data", "CORPUS", "--compare_folder", "noisy=EMPTY"], "expected NAME=FOLDER"),
+        (["MODEL", "--data", "CORPUS", "--transcripts", "SAID"], "there is no file for 'nobody'"),
     ],
 )
-def test_wrong_calls_say_what_is_wrong(main, model, tmp_path, capsys, arguments, words):
+def test_wrong_calls_say_what_is_wrong(main, model, corpus, tmp_path, capsys, arguments, words):
     (tmp_path / "empty").mkdir()
-    places = {"MODEL": model, "EMPTY": tmp_path / "empty"}
-    arguments = [places.get(argument, argument) for argument in arguments]
+    said = tmp_path / "said.csv"
+    said.write_text("id,transcript\nnobody,Hello.\n")
+    places = {"MODEL": model, "EMPTY": tmp_path / "empty", "CORPUS": corpus, "SAID": said}
+    for name, place in places.items():
+        arguments = [str(argument).replace(name, str(place)) for argument in arguments]
     try:
         status = main(*arguments, "-o", tmp_path / "out")
     except SystemExit as error:

