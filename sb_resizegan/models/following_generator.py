@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch.nn.functional import conv1d, pad
 
-from sb_resizegan.models.spectral_generator import EPSILON, SpectralGenerator
+from sb_resizegan.models.spectral_generator import SpectralGenerator
+from sb_resizegan.nnet.real_spectra import EPSILON, times_mask, to_power
 from sb_resizegan.utils.checks import check_positive
 
 __all__ = ["FollowingGenerator"]
@@ -96,3 +97,29 @@ class FollowingGenerator(SpectralGenerator):
             enhanced * math.sqrt(self.n_fft), self.n_fft, self.hop, window=self.window, length=padded
         )
         return waveform[:, :time]
+
+    def stream_states(self, streams: int = 1) -> dict[str, torch.Tensor]:
+        """As :meth:`SpectralGenerator.stream_states`; besides, the powers of the frames before."""
+        states = super().stream_states(streams)
+        # The second says which of these frames there have been.
+        states["power"], states["seen"] = self.weights.new_zeros(2, streams, self.reach).unbind()
+        return states
+
+    def stream_frame(
+        self, spectrum: torch.Tensor, latent: torch.Tensor | None, *states: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The next frame of a stream; see :meth:`SpectralGenerator.stream_frame`."""
+        if not self.causal:
+            raise ValueError("stream_frame: expected a causal generator, but got one that looks ahead")
+        *states, power, seen = states
+        power = torch.cat([power, spectrum.square().sum(2).mean(1, keepdim=True)], dim=1)
+        seen = torch.cat([seen, torch.ones_like(power[:, :1])], dim=1)
+        weights = self.weights[0, 0, : self.reach + 1]
+        level = ((power * weights).sum(1) / (seen * weights).sum(1) + FLOOR**2).sqrt().view(-1, 1, 1)
+        compressed = to_power(spectrum[:, :-1] / level, self.compression)
+        x, after = self.stream_outputs(compressed, latent, states)
+        estimate = times_mask(compressed, x)
+        if self.direct:
+            estimate = estimate + x[..., 2:]
+        enhanced = pad(to_power(estimate, 1 / self.compression) * level, (0, 0, 0, 1))
+        return enhanced, [*after, power[:, 1:], seen[:, 1:]]

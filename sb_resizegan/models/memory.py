@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from torch.nn.functional import logsigmoid, pad
 
-from sb_resizegan.models.spectral_generator import DualPathBlock, SpectralGenerator
+from sb_resizegan.models.dual_path import DualPathBlock
+from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.utils.checks import check_positive
 
 __all__ = ["limit_memory", "memory_steps"]

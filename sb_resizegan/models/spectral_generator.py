@@ -2,26 +2,26 @@
 
 Source
 ------
-The dual-path bottleneck: Y. Luo, Z. Chen, T. Yoshioka, "Dual-path RNN", ICASSP 2020, in the time-frequency
-form of X. Le et al., "DPCRN: Dual-path convolution recurrent network for single channel speech enhancement",
-Interspeech 2021. The compressed spectrum: A. Li et al., "On the importance of power compression and phase
-estimation in monaural speech dereverberation", Interspeech 2021, equation 5. The resize-convolution:
-A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016.
+The dual-path bottleneck: see :mod:`~sb_resizegan.models.dual_path`. The compressed spectrum: A. Li et al.,
+"On the importance of power compression and phase estimation in monaural speech dereverberation", Interspeech
+2021, equation 5. The resize-convolution: A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard
+Artifacts", Distill 2016.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import nn
 
+from sb_resizegan.models.dual_path import DualPathBlock
 from sb_resizegan.models.enhancement_generator import EnhancementGenerator
 from sb_resizegan.nnet.activations import LEAKY_SLOPE
 from sb_resizegan.nnet.downsampling import Downsample1d
+from sb_resizegan.nnet.real_spectra import EPSILON, times_mask, to_power
 from sb_resizegan.nnet.upsampling import Upsample1d
 from sb_resizegan.utils.checks import check_integer, check_positive
-
-EPSILON = 1e-8
 
 
 class SpectralGenerator(EnhancementGenerator):
@@ -187,9 +187,37 @@ class SpectralGenerator(EnhancementGenerator):
         list of torch.Tensor
             Complex, ``(batch, bins, frames)``, one for each two channels of the last stage.
         """
-        # Frames are examples to the convolutions, and real and imaginary part their channels.
-        batch, _, frames = compressed.shape
         x = torch.view_as_real(compressed.transpose(1, 2))  # (batch, frames, bins, 2)
+        if latent is not None:
+            latent = torch.cat([latent, latent[..., -1:]], dim=2).transpose(1, 2)
+        x = self.network(x, latent)[0]
+        pairs = x.unflatten(3, (-1, 2)).contiguous()
+        return list(torch.view_as_complex(pairs).permute(3, 0, 2, 1))  # (batch, bins, frames) each
+
+    def network(
+        self, x: torch.Tensor, latent: torch.Tensor | None, states: Sequence[torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The layers, for all frames of an utterance or for the next ones of a stream.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            ``(batch, frames, bins, 2)``: real and imaginary part.
+        latent : torch.Tensor or None
+            ``(batch, frames, latent_dim)``.
+        states : sequence of torch.Tensor, optional
+            What the paths along time know of the frames before, two tensors ``(1, batch * bands, units)`` for
+            each block; None at the beginning.
+
+        Returns
+        -------
+        x : torch.Tensor
+            ``(batch, frames, bins, 2 * estimates)``, float32.
+        states : list of torch.Tensor
+            For the next frames.
+        """
+        # Frames are examples to the convolutions, and real and imaginary part their channels.
+        batch, frames = x.shape[:2]
         x = x.flatten(0, 1).transpose(1, 2)  # (batch * frames, 2, bins)
         skips = []
         for stage in self.encoder:
@@ -199,110 +227,64 @@ class SpectralGenerator(EnhancementGenerator):
         x = x.transpose(1, 2).unflatten(0, (batch, frames))  # (batch, frames, bands, channels)
         x = x + self.band_embedding
         if self.latent_input is not None and latent is not None:
-            latent = torch.cat([latent, latent[..., -1:]], dim=2).transpose(
-                1, 2
-            )  # (batch, frames, latent_dim)
             x = x + self.latent_input(latent).unsqueeze(2)
-        for block in self.blocks:
-            x = block(x)
+        after: list[torch.Tensor] = []
+        for number, block in enumerate(cast("Iterable[DualPathBlock]", self.blocks)):
+            x, state = block.step(x, None if states is None else (states[2 * number], states[2 * number + 1]))
+            after += state
 
         x = x.flatten(0, 1).transpose(1, 2)  # (batch * frames, channels, bands)
         for stage in self.decoder:
             x = stage(self.activation(x + skips.pop()))  # the last: (batch * frames, 2 or more, bins)
-        x = x.float().transpose(1, 2).unflatten(0, (batch, frames))  # (batch, frames, bins, 2 or more)
-        pairs = x.unflatten(3, (-1, 2)).contiguous()
-        return list(torch.view_as_complex(pairs).permute(3, 0, 2, 1))  # (batch, bins, frames) each
+        return x.float().transpose(1, 2).unflatten(0, (batch, frames)), after
 
+    def stream_states(self, streams: int = 1) -> dict[str, torch.Tensor]:
+        """What :meth:`stream_frame` knows before the first frame of so many signals: tensors by name."""
+        states = {}
+        for number, block in enumerate(cast("Iterable[DualPathBlock]", self.blocks)):
+            shape = (1, streams * self.band_embedding.shape[0], block.time_path.recurrent.hidden_size)
+            for name in ("hidden", "cell"):
+                states[f"{name}_{number}"] = self.band_embedding.new_zeros(shape)
+        return states
 
-class DualPathBlock(nn.Module):
-    """A recurrent layer along time and one along the bands, both with a residual connection.
+    def stream_frame(
+        self, spectrum: torch.Tensor, latent: torch.Tensor | None, *states: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The next frame of a stream, in real numbers; frame by frame as :meth:`enhance` has it at once.
 
-    Arguments
-    ---------
-    channels : int
-        Channels of input and output.
-    time_units, band_units : int
-        Hidden units of the two layers, of all directions together.
-    causal : bool
-        Whether the layer along time goes forwards only.
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            ``(streams, n_fft / 2 + 1, 2)``: real and imaginary part, scaled as by :meth:`spectrum`.
+        latent : torch.Tensor or None
+            ``(streams, latent_dim)``.
+        *states : torch.Tensor
+            Of :meth:`stream_states`, or from the frame before.
 
-    Example
-    -------
-    >>> DualPathBlock(16, 16, 16)(torch.randn(2, 50, 32, 16)).shape
-    torch.Size([2, 50, 32, 16])
-    """
+        Returns
+        -------
+        spectrum : torch.Tensor
+            ``(streams, n_fft / 2 + 1, 2)``.
+        states : list of torch.Tensor
+            For the next frame.
 
-    def __init__(self, channels: int, time_units: int, band_units: int, causal: bool = False) -> None:
-        super().__init__()
-        self.time_path = RecurrentPath(channels, time_units, bidirectional=not causal)
-        self.band_path = RecurrentPath(channels, band_units, bidirectional=True)
+        Raises
+        ------
+        ValueError
+            If the generator is not causal.
+        """
+        if not self.causal:
+            raise ValueError("stream_frame: expected a causal generator, but got one that looks ahead")
+        compressed = to_power(spectrum[:, :-1], self.compression)
+        x, after = self.stream_outputs(compressed, latent, states)
+        return nn.functional.pad(
+            to_power(times_mask(compressed, x), 1 / self.compression), (0, 0, 0, 1)
+        ), after
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(batch, frames, bands, channels)`` to the same shape."""
-        batch, frames, bands, _ = x.shape
-        along_time = x.transpose(0, 1).flatten(1, 2)  # (frames, batch * bands, channels)
-        x = along_time + self.time_path(along_time)
-        x = x.unflatten(1, (batch, bands))  # (frames, batch, bands, channels)
-        along_bands = x.transpose(0, 2).flatten(1, 2)  # (bands, batch * frames, channels)
-        x = along_bands + self.band_path(along_bands)
-        x = x.unflatten(1, (batch, frames))  # (bands, batch, frames, channels)
-        return x.permute(1, 2, 0, 3)  # (batch, frames, bands, channels)
-
-
-class RecurrentPath(nn.Module):
-    """Layer norm, LSTM and a linear layer; the LSTM begins with its forget gates open.
-
-    Arguments
-    ---------
-    channels : int
-        Channels of input and output.
-    units : int
-        Hidden units of all directions together.
-    bidirectional : bool
-        Whether half of them go backwards.
-
-    Example
-    -------
-    >>> RecurrentPath(16, 32, bidirectional=True)(torch.randn(50, 3, 16)).shape
-    torch.Size([50, 3, 16])
-    """
-
-    def __init__(self, channels: int, units: int, bidirectional: bool) -> None:
-        super().__init__()
-        directions = 2 if bidirectional else 1
-        if check_integer("units", units) % directions:
-            raise ValueError(f"units: expected an even number for two directions, but got {units}")
-        self.norm = nn.LayerNorm(channels)
-        self.recurrent = nn.LSTM(channels, units // directions, bidirectional=bidirectional)
-        self.linear = nn.Linear(units, channels)
-        remember(self.recurrent)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(steps, batch, channels)`` to the same shape."""
-        return self.linear(self.recurrent(self.norm(x))[0])
-
-
-@torch.no_grad()
-def remember(lstm: nn.LSTM) -> None:
-    """Opens the forget gates of a new LSTM, so that it learns from far back from the first step on.
-
-    Source: R. Jozefowicz, W. Zaremba, I. Sutskever, "An empirical exploration of recurrent network
-    architectures", ICML 2015, section 2.2 (a bias of 1).
-
-    Arguments
-    ---------
-    lstm : torch.nn.LSTM
-        Of one layer.
-
-    Example
-    -------
-    >>> lstm = nn.LSTM(2, 3)
-    >>> before = lstm.bias_ih_l0.clone()
-    >>> remember(lstm)
-    >>> (lstm.bias_ih_l0 - before).round().tolist()
-    [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
-    """
-    size = lstm.hidden_size
-    for name, parameter in lstm.named_parameters():
-        if name.startswith("bias_ih"):
-            parameter[size : 2 * size] += 1  # PyTorch's order of gates: input, forget, cell, output
+    def stream_outputs(
+        self, compressed: torch.Tensor, latent: torch.Tensor | None, states: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """What the network makes of a compressed frame ``(streams, bins, 2)``; see :meth:`network`."""
+        latent = None if latent is None else latent.unsqueeze(1)
+        x, after = self.network(compressed.unsqueeze(1), latent, states)
+        return x.squeeze(1), after
