@@ -16,6 +16,11 @@ from sb_resizegan.metrics.distribution import log_mel_features
 __all__ = ["Coverage", "kernel_distance", "measure_coverage", "standard_features"]
 
 
+# Nepers. Above the band of low-passed speech, real windows hardly differ from the floor, nor from one another:
+# standardised by so small a spread, what nobody hears would outweigh all that lies in the band.
+_LEAST_SPREAD = 0.5
+
+
 class Coverage(NamedTuple):
     """Whether generated windows lie among real ones, and real ones among generated ones."""
 
@@ -38,7 +43,7 @@ def standard_features(
     """The embedding of these measures: log-mel features, each standardised by the reference's.
 
     `log_mel_features()` with 32 bands: the mean and the standard deviation over time of each band, less the
-    reference's mean, over its standard deviation.
+    reference's mean, over its standard deviation or half a neper, 4 dB, whichever is more.
 
     Arguments
     ---------
@@ -60,8 +65,7 @@ def standard_features(
     [torch.Size([3, 64]), torch.Size([5, 64])]
     """
     own, real = (log_mel_features(x, sample_rate) for x in (waveforms, reference))
-    # A band that never changes tells nothing; its standard deviation must not blow up rounding.
-    mean, scale = real.mean(dim=0), real.std(dim=0).clamp(min=1e-3)
+    mean, scale = real.mean(dim=0), real.std(dim=0).clamp(min=_LEAST_SPREAD)
     return (own.to(real.device) - mean) / scale, (real - mean) / scale
 
 

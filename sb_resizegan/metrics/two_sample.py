@@ -21,6 +21,8 @@ _N_FFT = 512
 _HOP = 128
 _FLOOR_DB = -80.0
 _BATCH = 64
+# Nepers. Bins in which neither set has more than the floor shall not be blown up until rounding tells them apart.
+_LEAST_SPREAD = 0.5
 
 
 class AreaUnderCurve(NamedTuple):
@@ -164,7 +166,7 @@ class _Classifier(nn.Module):
     def __init__(self, features: torch.Tensor) -> None:
         super().__init__()
         self.mean = features.mean(dim=(0, 3), keepdim=True)
-        self.scale = 1 / features.std(dim=(0, 3), keepdim=True).clamp(min=1e-3)
+        self.scale = 1 / features.std(dim=(0, 3), keepdim=True).clamp(min=_LEAST_SPREAD)
         bins = features.shape[2]
         self.convolutions = nn.ModuleList()
         for inputs, outputs, kernel, stride in ((1, 12, 7, 3), (12, 24, 5, 2), (24, 24, 5, 2)):
