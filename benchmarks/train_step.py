@@ -41,13 +41,33 @@ class PlainGenerator(nn.Module):
         super().__init__()
         self.dense = copy.deepcopy(generator.dense)
         self.stages = copy.deepcopy(generator.stages)
+        self.blocks = copy.deepcopy(generator.blocks)
+        self.noise = copy.deepcopy(generator.noise)
         self.first_shape = generator.first_shape
+        self.latent_parts = generator.latent_parts
 
     def forward(self, latent):
+        latent, *noises = latent.split(self.latent_parts, dim=1)
         x = self.dense(latent).view(-1, *self.first_shape)
-        for stage in self.stages:
+        for index, (blocks, stage) in enumerate(zip(self.blocks, self.stages, strict=True)):
+            if index and self.noise:
+                x = self.add_noise(self.noise[index - 1], x, 3**0.5 * noises[index - 1])
+            for block in blocks:
+                x = x + self.residual(block, x)
             x = self.upsample(stage, torch.relu(x))
         return torch.tanh(x.squeeze(1))
+
+    @staticmethod
+    def add_noise(layer, x, noise):
+        highpass = layer.highpass.view(1, 1, -1)
+        return x + layer.gains * F.conv1d(noise[:, None], highpass, padding=highpass.shape[2] // 2)
+
+    @staticmethod
+    def residual(block, x):
+        for convolution in block.convolutions:
+            padding = (convolution.kernel_size - 1) // 2, convolution.kernel_size // 2
+            x = F.conv1d(F.pad(torch.relu(x), padding), convolution.weight, convolution.bias)
+        return x
 
     @staticmethod
     def upsample(stage, x):

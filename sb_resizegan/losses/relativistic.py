@@ -15,6 +15,7 @@ from sb_resizegan.losses.adversarial import (
     LossAndFigures,
     WassersteinGP,
     _AdversarialLoss,
+    _precise,
     score_both,
     scores_and_slope,
 )
@@ -91,8 +92,9 @@ class RelativisticR1R2(_AdversarialLoss):
         """
         if real is None:
             raise ValueError("real: a relativistic loss needs the batch of real examples, but got None")
-        real_scores, fake_scores = score_both(critic, real, fake)
-        return F.softplus(real_scores - fake_scores).mean()
+        with torch.no_grad():  # the generator does not change these
+            real_scores = _precise(critic(real))
+        return F.softplus(real_scores - _precise(critic(fake))).mean()
 
 
 def penalised_loss(

@@ -62,6 +62,16 @@ def test_all_pairs_are_the_mean_of_single_pairs():
     assert distance.over_batch(real, fake).item() == pytest.approx(expected / pairs, rel=1e-4)
 
 
+def test_nothing_above_max_hz_counts():
+    real, fake = tones(pitches(4, 0), 1), tones(pitches(4, 2), 3)
+    hiss = 0.1 * torch.sin(2 * torch.pi * 5000 * torch.arange(1024) / 16000)
+    narrow = SpectralEnergyDistance(scales=(64, 256), max_hz=2000.0)
+    expected = narrow.over_batch(real, fake).item()
+    assert narrow.over_batch(real, fake + hiss).item() == pytest.approx(expected, rel=1e-2)
+    wide = SpectralEnergyDistance(scales=(64, 256))
+    assert wide.over_batch(real, fake + hiss) > 2 * wide.over_batch(real, fake)
+
+
 def test_two_equal_draws_leave_twice_the_distance_to_the_real_signal():
     real, fake = tones(pitches(3, 0), 1), tones(pitches(3, 2), 3)
     single = distance(real, fake, fake)
