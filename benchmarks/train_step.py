@@ -4,7 +4,8 @@
     PYTHONPATH=. python benchmarks/train_step.py --upsampling transpose --downsampling blur --only plain ours
 
 An iteration is `critic_steps` steps of the critic with gradient penalty and one of the generator, each with
-its step of Adam, at the sizes of `hparams/resize.yaml`. The plain version interpolates and then convolves,
+its step of Adam, at the sizes of `hparams/resize.yaml`, but with the penalty in every step of the critic and
+without the energy distance. The plain version interpolates and then convolves,
 convolves with a stride, pads by reflection and gathers for the phase shuffle, and has PyTorch's own layers
 and losses written out. Both are first shown to give the same losses and gradients. The other rows leave out,
 or add, one change each. Every repeat times all rows in turn, so that they meet the same machine; a ratio is
@@ -338,6 +339,7 @@ def main():
                 "output_folder": folder,
                 "upsampling": arguments.upsampling,
                 "downsampling": arguments.downsampling,
+                "penalty_interval": 1,
             },
         )
     variants = make_variants(hparams)

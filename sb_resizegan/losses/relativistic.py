@@ -19,7 +19,7 @@ from sb_resizegan.losses.adversarial import (
     score_both,
     scores_and_slope,
 )
-from sb_resizegan.nnet.checks import check_choice, check_integer
+from sb_resizegan.utils.checks import check_choice, check_integer
 
 __all__ = ["PENALISED_LOSSES", "RelativisticR1R2", "penalised_loss"]
 

@@ -16,8 +16,8 @@ from sb_resizegan.metrics.distribution import log_mel_features
 __all__ = ["Coverage", "kernel_distance", "measure_coverage", "standard_features"]
 
 
-# Nepers. Above the band of low-passed speech, real windows hardly differ from the floor, nor from one another:
-# standardised by so small a spread, what nobody hears would outweigh all that lies in the band.
+# Nepers. Above the band of low-passed speech real windows hardly differ from the floor, nor from one
+# another: standardised by so small a spread, what nobody hears would outweigh all that lies in the band.
 _LEAST_SPREAD = 0.5
 
 

@@ -21,7 +21,7 @@ _N_FFT = 512
 _HOP = 128
 _FLOOR_DB = -80.0
 _BATCH = 64
-# Nepers. Bins in which neither set has more than the floor shall not be blown up until rounding tells them apart.
+# Nepers. Bins that hold little but the floor are not blown up until rounding tells the sets apart.
 _LEAST_SPREAD = 0.5
 
 

@@ -115,6 +115,8 @@ class NoiseInput(nn.Module):
         """Adds to ``(batch, channels, time)`` the noise ``(batch, time)`` of variance 1, filtered."""
         with torch.autocast(noise.device.type, enabled=False):
             filtered = nn.functional.conv1d(
-                noise.to(self.highpass.dtype)[:, None], self.highpass.view(1, 1, -1), padding=len(self.highpass) // 2
+                noise.to(self.highpass.dtype)[:, None],
+                self.highpass.view(1, 1, -1),
+                padding=len(self.highpass) // 2,
             )
             return x + self.gains * filtered

@@ -16,8 +16,8 @@ from torch import nn
 
 from sb_resizegan.models.critic import WindowCritic
 from sb_resizegan.nnet.activations import LEAKY_SLOPE, LeakyReLU
-from sb_resizegan.nnet.checks import check_choice, check_integer, check_positive
 from sb_resizegan.nnet.downsampling import Downsample1d
+from sb_resizegan.utils.checks import check_choice, check_integer, check_positive
 
 __all__ = ["CRITIC_INPUTS", "SPECTRAL_INPUTS", "CriticSum", "SpectralCritic", "window_critic"]
 

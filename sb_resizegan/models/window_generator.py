@@ -16,9 +16,9 @@ from torch import nn
 from sb_resizegan.models.residual import NoiseInput, ResidualBlock, activation_layer
 from sb_resizegan.models.stages import check_window
 from sb_resizegan.nnet.band_limit import BandLimit
-from sb_resizegan.nnet.checks import check_integer
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d
+from sb_resizegan.utils.checks import check_integer
 
 
 class WindowGenerator(nn.Module):
