@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sb_resizegan.inference.enhancement import GenerativeEnhancement
     from sb_resizegan.inference.interfaces import CheckedPretrained
     from sb_resizegan.inference.model_sources import ModelSourceError, shipped_models
+    from sb_resizegan.inference.streaming import StreamingEnhancement
     from sb_resizegan.inference.waveform_module import WaveformModule
     from sb_resizegan.inference.weights import SafetensorsPretrainer, load_weights
     from sb_resizegan.inference.windows import SpeechWindowGenerator
@@ -20,6 +21,7 @@ __all__ = [
     "ModelSourceError",
     "SafetensorsPretrainer",
     "SpeechWindowGenerator",
+    "StreamingEnhancement",
     "WaveformModule",
     "load_weights",
     "shipped_models",
@@ -31,6 +33,7 @@ MODULES = {
     "ModelSourceError": "model_sources",
     "SafetensorsPretrainer": "weights",
     "SpeechWindowGenerator": "windows",
+    "StreamingEnhancement": "streaming",
     "WaveformModule": "waveform_module",
     "load_weights": "weights",
     "shipped_models": "model_sources",

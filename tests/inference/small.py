@@ -39,3 +39,13 @@ def small_model(generator=None):
     """An enhancer around a generator."""
     generator = small_generator() if generator is None else generator
     return GenerativeEnhancement({"generator": generator}, {"sample_rate": 16000}, run_opts={"device": "cpu"})
+
+
+def exported_causal(folder, latent_dim=4):
+    """Folder of an exported causal model, and the generator in it."""
+    generator = small_generator(latent_dim=latent_dim, causal=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = EXPORTED.replace("latent_dim: 4", f"latent_dim: {latent_dim}\n    causal: True")
+    (folder / "hyperparams.yaml").write_text(text)
+    torch.save(generator.state_dict(), folder / "generator.ckpt")
+    return generator
