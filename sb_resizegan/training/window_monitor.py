@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sb_resizegan.dataio.audio import write_audio
 from sb_resizegan.metrics.summary import measure_windows
+from sb_resizegan.report.text_strip import print_epoch
 from sb_resizegan.report.window_figures import spectrogram_figure
 from sb_resizegan.training.epoch_monitor import EpochMonitor, epoch_name
 
@@ -14,7 +15,8 @@ class WindowMonitor(EpochMonitor):
     """Measures generated windows against real ones and writes what a user looks at and listens to.
 
     In ``output_folder`` it keeps ``measures.csv`` (a row per epoch), ``samples/real.wav``,
-    ``samples/epoch_NNNN.wav`` and ``spectrograms/epoch_NNNN.png`` (real above generated).
+    ``samples/epoch_NNNN.wav`` and ``spectrograms/epoch_NNNN.png`` (real above generated). On the terminal it
+    shows both as characters, and the figures that count.
 
     Arguments
     ---------
@@ -80,6 +82,8 @@ class WindowMonitor(EpochMonitor):
             self.sample_rate,
             title=f"{len(joined)} windows, epoch {epoch}",
         )
+        top_hz = self.cutoff_hz or self.sample_rate / 2
+        print_epoch(epoch, joined_real, joined, row, self.sample_rate, top_hz)
         return row
 
     def sample_path(self, epoch: int) -> Path:
