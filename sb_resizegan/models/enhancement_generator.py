@@ -5,6 +5,7 @@ from torch import nn
 
 from sb_resizegan.nnet.level import divided_by_level, utterance_level
 from sb_resizegan.utils.checks import check_integer
+from sb_resizegan.utils.counter_random import RandomSource, draw_normal
 
 
 class EnhancementGenerator(nn.Module):
@@ -33,9 +34,7 @@ class EnhancementGenerator(nn.Module):
         """Number of latent vectors for ``time`` samples."""
         return -(-time // self.latent_hop)
 
-    def sample_latent(
-        self, batch: int, time: int, generator: torch.Generator | None = None
-    ) -> torch.Tensor | None:
+    def sample_latent(self, batch: int, time: int, generator: RandomSource = None) -> torch.Tensor | None:
         """Latents for utterances, standard normal.
 
         Arguments
@@ -44,9 +43,9 @@ class EnhancementGenerator(nn.Module):
             Utterances.
         time : int
             Their samples.
-        generator : torch.Generator, optional
-            A CPU generator to draw from, so that a seed gives the same latents on every device; the default
-            one otherwise.
+        generator : torch.Generator or CounterRandom, optional
+            A CPU generator or a stream to draw from, so that a seed gives the same latents on every device;
+            the default one otherwise.
 
         Returns
         -------
@@ -56,8 +55,8 @@ class EnhancementGenerator(nn.Module):
         """
         if not self.latent_dim:
             return None
-        latent = torch.randn(batch, self.latent_dim, self.latent_frames(time), generator=generator)
-        return latent.to(next(self.parameters()).device)
+        shape = batch, self.latent_dim, self.latent_frames(time)
+        return draw_normal(generator, next(self.parameters()).device, *shape)
 
     def level(self, noisy: torch.Tensor) -> torch.Tensor:
         """RMS of each utterance ``(batch, time)``, as ``(batch,)``; ones if causal."""

@@ -10,6 +10,7 @@ from torch import nn
 from sb_resizegan.nnet.activations import LeakyReLU
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.phase_shuffle import PhaseShuffle
+from sb_resizegan.utils.counter_random import RandomSource
 
 __all__ = ["CriticStages", "check_stages", "check_window"]
 
@@ -148,20 +149,20 @@ class CriticStages(nn.Module):
             PhaseShuffle(phase_shuffle, shuffle_per_example) for _ in self.stages[:-1]
         )
 
-    def draw_shifts(self, batch: int, generator: torch.Generator | None = None) -> torch.Tensor:
+    def draw_shifts(self, batch: int, generator: RandomSource = None) -> torch.Tensor:
         """Shifts of the phase shuffles for one call, to make a call repeatable.
 
         Arguments
         ---------
         batch : int
             Examples in the call.
-        generator : torch.Generator, optional
-            A CPU generator to draw from; the default one otherwise.
+        generator : torch.Generator or CounterRandom, optional
+            What to draw from; the CPU's default generator otherwise.
 
         Returns
         -------
         torch.Tensor
-            Integers ``(batch, stages - 1)``.
+            Integers ``(batch, stages - 1)``, where the generator draws.
         """
         if not len(self.shuffles):
             return torch.zeros(batch, 0, dtype=torch.long)

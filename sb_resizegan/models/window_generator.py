@@ -19,6 +19,7 @@ from sb_resizegan.nnet.band_limit import BandLimit
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.upsampling import Upsample1d
 from sb_resizegan.utils.checks import check_integer
+from sb_resizegan.utils.counter_random import RandomSource, draw_uniform
 
 
 class WindowGenerator(nn.Module):
@@ -142,16 +143,16 @@ class WindowGenerator(nn.Module):
                 if layer.bias is not None:
                     layer.bias.zero_()
 
-    def sample_latent(self, batch: int, generator: torch.Generator | None = None) -> torch.Tensor:
+    def sample_latent(self, batch: int, generator: RandomSource = None) -> torch.Tensor:
         """Latent vectors, uniform on [-1, 1] (WaveGAN, section 3.1).
 
         Arguments
         ---------
         batch : int
             How many.
-        generator : torch.Generator, optional
-            A CPU generator to draw from, so that a seed gives the same latents on every device; the default
-            one otherwise.
+        generator : torch.Generator or CounterRandom, optional
+            A CPU generator or a stream to draw from, so that a seed gives the same latents on every device;
+            the default one otherwise.
 
         Returns
         -------
@@ -159,8 +160,7 @@ class WindowGenerator(nn.Module):
             ``(batch, latent_dim)``, and as many columns more as there are samples of noise; on the device of
             the weights.
         """
-        latent = torch.rand(batch, sum(self.latent_parts), generator=generator) * 2 - 1
-        return latent.to(self.dense.weight.device)
+        return draw_uniform(generator, self.dense.weight.device, batch, sum(self.latent_parts)) * 2 - 1
 
     def forward(self, latent: torch.Tensor) -> torch.Tensor:
         """Generates windows.

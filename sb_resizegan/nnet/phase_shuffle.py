@@ -7,6 +7,7 @@ from torch import nn
 
 from sb_resizegan.nnet.checks import check_input
 from sb_resizegan.utils.checks import check_integer
+from sb_resizegan.utils.counter_random import RandomSource, draw_integers
 
 __all__ = ["PhaseShuffle", "shift_reflected"]
 
@@ -131,7 +132,7 @@ class PhaseShuffle(nn.Module):
         self.per_example = per_example
 
     def draw(
-        self, batch: int, generator: torch.Generator | None = None, device: torch.device | None = None
+        self, batch: int, generator: RandomSource = None, device: torch.device | None = None
     ) -> torch.Tensor:
         """Draws the shifts of one batch.
 
@@ -139,10 +140,10 @@ class PhaseShuffle(nn.Module):
         ---------
         batch : int
             Number of examples.
-        generator : torch.Generator or None
+        generator : torch.Generator, CounterRandom or None
             Where the numbers come from; None stands for the device's global generator.
         device : torch.device or None
-            Where the result lives.
+            Where the result lives; where the generator draws by default.
 
         Returns
         -------
@@ -154,8 +155,9 @@ class PhaseShuffle(nn.Module):
         >>> PhaseShuffle(2).draw(4).shape
         torch.Size([4])
         """
-        size = (batch if self.per_example else 1,)
-        return torch.randint(-self.n, self.n + 1, size, generator=generator, device=device).expand(batch)
+        size = batch if self.per_example else 1
+        shared = not self.per_example
+        return draw_integers(generator, -self.n, self.n + 1, size, shared, device).expand(batch)
 
     def forward(self, x: torch.Tensor, shift: torch.Tensor | int | None = None) -> torch.Tensor:
         """Shifts a batch.

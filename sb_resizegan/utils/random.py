@@ -8,9 +8,9 @@ import hashlib
 from numbers import Integral
 
 import numpy as np
-import torch
 
 from sb_resizegan.utils.checks import check_count
+from sb_resizegan.utils.counter_random import CounterRandom
 
 __all__ = [
     "FIXED",
@@ -52,9 +52,10 @@ def derive_seed(*parts):
 class StepRandom:
     """Random numbers of one training step, the same for one process and for many.
 
-    Everything that is random in step ``index`` comes from a generator seeded by ``seed`` and ``index``. So a
-    resumed run needs no saved random state. With several processes each draws what the joint batch needs and
-    keeps its own rows: the processes together do what a single one would have done with the joint batch.
+    Everything that is random in step ``index`` comes from the stream of ``seed`` and ``index``
+    (`CounterRandom`). So a resumed run needs no saved random state,
+    a device draws for itself what any other would draw, and of several processes each draws its own rows of
+    the joint batch: together they do what a single one would have done with it.
 
     Arguments
     ---------
@@ -66,19 +67,19 @@ class StepRandom:
         Rank of this process.
     world_size : int
         Number of processes.
+    device : str or torch.device
+        Where the numbers are made.
 
     Example
     -------
-    >>> joint = StepRandom(1, 0).rows(lambda n, g: torch.rand(n, generator=g), 4)
-    >>> second = StepRandom(1, 0, rank=1, world_size=2).rows(lambda n, g: torch.rand(n, generator=g), 2)
+    >>> joint = StepRandom(1, 0).rows(lambda n, random: random.uniform(n), 4)
+    >>> second = StepRandom(1, 0, rank=1, world_size=2).rows(lambda n, random: random.uniform(n), 2)
     >>> bool((joint[2:] == second).all())
     True
     """
 
-    def __init__(self, seed, index, rank=0, world_size=1):
-        self.rank = rank
-        self.world_size = world_size
-        self.generator = torch.Generator().manual_seed(derive_seed(seed, "step", index))
+    def __init__(self, seed, index, rank=0, world_size=1, device="cpu"):
+        self.generator = CounterRandom(derive_seed(seed, "step", index), device, rank, world_size)
 
     def rows(self, draw, batch):
         """This process's rows of a draw for the joint batch.
@@ -86,7 +87,8 @@ class StepRandom:
         Arguments
         ---------
         draw : callable
-            From a number of examples and a CPU ``torch.Generator`` to a tensor ``(examples, ...)``.
+            From a number of examples and a `CounterRandom` to a
+            tensor ``(examples, ...)``.
         batch : int
             Examples of this process.
 
@@ -95,7 +97,7 @@ class StepRandom:
         torch.Tensor
             ``(batch, ...)``.
         """
-        return draw(batch * self.world_size, self.generator)[self.rank * batch : (self.rank + 1) * batch]
+        return draw(batch, self.generator)
 
 
 class Draws:

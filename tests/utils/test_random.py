@@ -6,7 +6,7 @@ from sb_resizegan.utils.random import StepRandom, derive_seed
 
 
 def uniform(count, generator):
-    return torch.rand(count, 3, generator=generator)
+    return generator.uniform(count, 3)
 
 
 def test_processes_share_out_what_one_process_would_draw():
