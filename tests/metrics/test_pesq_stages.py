@@ -10,7 +10,7 @@ from sb_resizegan.metrics.pesq.bad_intervals import Retimed, find_bad_intervals,
 from sb_resizegan.metrics.pesq.envelope import EnvelopeRanges, envelope_lags
 from sb_resizegan.metrics.pesq.filters import alignment_filter, wideband_filter
 from sb_resizegan.metrics.pesq.fine_delay import FrameRuns, delay_histograms, read_delay
-from sb_resizegan.metrics.pesq.layout import Geometry, quotient
+from sb_resizegan.metrics.pesq.layout import Geometry, Lengths, quotient
 from sb_resizegan.metrics.pesq.level import level_align
 from sb_resizegan.metrics.pesq.perceptual import (
     Region,
@@ -28,6 +28,10 @@ from sb_resizegan.metrics.pesq.voice_activity import runs, voice_activity
 
 def noise(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def lengths(*samples):
+    return Lengths.of(np.array(samples), torch.device("cpu"))
 
 
 def test_quotient_truncates_towards_zero():
@@ -57,13 +61,13 @@ def test_recursive_filter_is_scipys(tmp_path):
 def test_wideband_filter_stops_hum_and_passes_speech_frequencies():
     time = torch.arange(32000) / 16000
     tones = torch.stack([torch.sin(2 * torch.pi * f * time) for f in (20.0, 1000.0)])
-    out = wideband_filter(tones, np.array([32000, 32000]))
+    out = wideband_filter(tones, lengths(32000, 32000))
     gain = out[:, 8000:24000].std(1) / tones[:, 8000:24000].std(1)
     assert gain[0] < 0.12 and gain[1] > 2.5
 
 
 def test_alignment_filter_rings_on_after_the_end():
-    out = alignment_filter(noise(1, 8000), np.array([8000]), np.array([17600]))
+    out = alignment_filter(noise(1, 8000), lengths(8000), lengths(17600))
     assert out.shape == (1, 8512)
     assert out[0, 8000:8010].abs().max() > 0 and out[0, 8500:].abs().max() < 1e-6 * out.abs().max()
 
@@ -71,7 +75,7 @@ def test_alignment_filter_rings_on_after_the_end():
 def test_level_alignment_brings_the_telephone_band_to_one_power():
     time = torch.arange(40000) / 16000
     inside, outside = (torch.sin(2 * torch.pi * f * time) for f in (1000.0, 6000.0))
-    samples = np.array([40000, 40000])
+    samples = lengths(40000, 40000)
     both = level_align(torch.stack([1e-2 * inside, 1e-2 * inside + outside]), samples, samples)
     power = both[0].square().sum() / (40000 + 5120)
     assert abs(power / 1e7 - 1) < 0.01

@@ -9,7 +9,7 @@ from sb_resizegan.metrics.pesq.constants import tables
 from sb_resizegan.metrics.pesq.envelope import EnvelopeRanges, envelope_lags
 from sb_resizegan.metrics.pesq.filters import alignment_filter
 from sb_resizegan.metrics.pesq.fine_delay import HOP, WINDOW, FrameRuns, delay_histograms, read_delay
-from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, Geometry, row_chunks, to_host
+from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, SLOT, Geometry, Lengths, row_chunks, to_host
 from sb_resizegan.metrics.pesq.sections import Utterance, find_sections, utterance_ranges
 from sb_resizegan.metrics.pesq.splitting import Splitter
 from sb_resizegan.metrics.pesq.voice_activity import slot_energies, voice_activity
@@ -40,12 +40,12 @@ def _chunk(device: torch.device) -> int:
 
 
 def _alignment_signals(
-    signals: torch.Tensor, samples: np.ndarray, slots: int
+    signals: torch.Tensor, samples: Lengths, slots: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Filtered signals in buffers, and the energies of their slots."""
     buffers, energies = [], []
     for rows in row_chunks(signals):
-        width = int(samples[rows].max())
+        width = int(samples.host[rows].max())
         filtered = alignment_filter(signals[rows, :width], samples[rows], samples[rows] + 2 * GUARD)
         energies.append(slot_energies(filtered, slots))
         beyond = signals.shape[1] - width + GUARD + WINDOW
@@ -104,7 +104,7 @@ def align(signals: torch.Tensor, geometry: Geometry, valid: np.ndarray) -> Align
     """
     batch = len(signals) // 2
     slots = np.concatenate([geometry.slots_reference, geometry.slots_degraded])
-    samples = np.concatenate([geometry.reference, geometry.degraded])
+    samples = Lengths.of(np.concatenate([geometry.reference, geometry.degraded]), signals.device)
     buffers, energy = _alignment_signals(signals, samples, int(slots.max()))
     reference, degraded = buffers.chunk(2)
     (energy,) = to_host(energy)

@@ -1,21 +1,20 @@
 """Input filters: wide-band input (P.862.2), alignment (P.862, clause 10.1.2), and the taper before each."""
 
-import numpy as np
 import torch
 
 from sb_resizegan.metrics.pesq import numbers
-from sb_resizegan.metrics.pesq.layout import SLOT, to_device
+from sb_resizegan.metrics.pesq.layout import SLOT, Lengths
 from sb_resizegan.metrics.pesq.recursion import recursive_filter
 
 
-def inside(signal: torch.Tensor, samples: np.ndarray) -> torch.Tensor:
+def inside(signal: torch.Tensor, samples: Lengths) -> torch.Tensor:
     """Sets to zero what lies behind each signal's end.
 
     Arguments
     ---------
     signal : Tensor
         (batch, time).
-    samples : numpy.ndarray
+    samples : Lengths
         Length of each, (batch,).
 
     Returns
@@ -25,26 +24,26 @@ def inside(signal: torch.Tensor, samples: np.ndarray) -> torch.Tensor:
 
     Example
     -------
-    >>> inside(torch.ones(2, 3), np.array([3, 1]))
+    >>> inside(torch.ones(2, 3), Lengths.of(np.array([3, 1]), torch.device("cpu")))
     tensor([[1., 1., 1.],
             [1., 0., 0.]])
     """
-    if (samples >= signal.shape[1]).all():
+    if (samples.host >= signal.shape[1]).all():
         return signal
     time = torch.arange(signal.shape[1], device=signal.device)
-    return torch.where(time < to_device(samples, signal.device)[:, None], signal, 0.0)
+    return torch.where(time < samples.device[:, None], signal, 0.0)
 
 
-def taper(signal: torch.Tensor, samples: np.ndarray, ramp: np.ndarray) -> torch.Tensor:
+def taper(signal: torch.Tensor, samples: Lengths, ramp: torch.Tensor) -> torch.Tensor:
     """Fades each signal in and out.
 
     Arguments
     ---------
     signal : Tensor
         (batch, time).
-    samples : numpy.ndarray
+    samples : Lengths
         Length of each, at least twice the ramp's, (batch,).
-    ramp : numpy.ndarray
+    ramp : Tensor
         Rising factors, (length,).
 
     Returns
@@ -54,25 +53,23 @@ def taper(signal: torch.Tensor, samples: np.ndarray, ramp: np.ndarray) -> torch.
 
     Example
     -------
-    >>> taper(torch.ones(1, 5), np.array([4]), np.array([0.5]))
+    >>> taper(torch.ones(1, 5), Lengths.of(np.array([4]), torch.device("cpu")), torch.tensor([0.5]))
     tensor([[0.5000, 1.0000, 1.0000, 0.5000, 1.0000]])
     """
-    size = len(ramp)
-    starts = np.zeros_like(samples)[:, None] + np.arange(size)
-    ends = (samples - size)[:, None] + np.arange(size)
-    index = to_device(np.concatenate([starts, ends], 1), signal.device)
-    factors = torch.as_tensor(np.concatenate([ramp, ramp[::-1]]), dtype=signal.dtype, device=signal.device)
+    steps = torch.arange(len(ramp), device=signal.device)
+    index = torch.cat([steps.expand(len(signal), -1), samples.device[:, None] - len(ramp) + steps], 1)
+    factors = torch.cat([ramp, ramp.flip(0)])
     return signal.scatter(1, index, signal.gather(1, index) * factors)
 
 
-def wideband_filter(signal: torch.Tensor, samples: np.ndarray) -> torch.Tensor:
+def wideband_filter(signal: torch.Tensor, samples: Lengths) -> torch.Tensor:
     """The wide-band input filter, a high-pass section at 100 Hz (P.862.2).
 
     Arguments
     ---------
     signal : Tensor
         Level-aligned signals, zero behind their ends, (batch, time).
-    samples : numpy.ndarray
+    samples : Lengths
         Length of each, (batch,).
 
     Returns
@@ -82,23 +79,25 @@ def wideband_filter(signal: torch.Tensor, samples: np.ndarray) -> torch.Tensor:
 
     Example
     -------
-    >>> wideband_filter(torch.randn(2, 8000), np.array([8000, 6000]))[1, 6000:].abs().max()
+    >>> lengths = Lengths.of(np.array([8000, 6000]), torch.device("cpu"))
+    >>> wideband_filter(torch.randn(2, 8000), lengths)[1, 6000:].abs().max()
     tensor(0.)
     """
-    faded = taper(signal, samples, np.arange(1, 16) / 16)
+    ramp = torch.arange(1, 16, dtype=signal.dtype, device=signal.device) / 16
+    faded = taper(signal, samples, ramp)
     return inside(recursive_filter(faded, (numbers.WIDEBAND_SECTION,)), samples)
 
 
-def alignment_filter(signal: torch.Tensor, samples: np.ndarray, padded: np.ndarray) -> torch.Tensor:
+def alignment_filter(signal: torch.Tensor, samples: Lengths, padded: Lengths) -> torch.Tensor:
     """The filter before time alignment, with removal of the mean (P.862, clause 10.1.2).
 
     Arguments
     ---------
     signal : Tensor
         Output of the wide-band filter, (batch, time).
-    samples : numpy.ndarray
+    samples : Lengths
         Length of each, (batch,).
-    padded : numpy.ndarray
+    padded : Lengths
         Length of each with the silence around it, the divisor of the mean, (batch,).
 
     Returns
@@ -108,14 +107,13 @@ def alignment_filter(signal: torch.Tensor, samples: np.ndarray, padded: np.ndarr
 
     Example
     -------
-    >>> alignment_filter(torch.randn(1, 8000), np.array([8000]), np.array([17600])).shape
+    >>> lengths = Lengths.of(np.array([8000]), torch.device("cpu"))
+    >>> alignment_filter(torch.randn(1, 8000), lengths, lengths + 9600).shape
     torch.Size([1, 8512])
     """
-    mean = (
-        signal.sum(1, keepdim=True)
-        / torch.as_tensor(padded, dtype=signal.dtype, device=signal.device)[:, None]
-    )
-    faded = taper(inside(signal - mean, samples), samples, (np.arange(SLOT) + 0.5) / SLOT)
+    mean = signal.sum(1, keepdim=True) / padded.device.to(signal.dtype)[:, None]
+    ramp = (torch.arange(SLOT, dtype=signal.dtype, device=signal.device) + 0.5) / SLOT
+    faded = taper(inside(signal - mean, samples), samples, ramp)
     # In float64: where speech pauses, delays depend on what is 120 dB below the preceding speech.
-    padded = torch.nn.functional.pad(faded, (0, 512)).double()
-    return recursive_filter(padded, numbers.ALIGNMENT_SECTIONS).to(signal.dtype)
+    longer = torch.nn.functional.pad(faded, (0, 512)).double()
+    return recursive_filter(longer, numbers.ALIGNMENT_SECTIONS).to(signal.dtype)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sb_resizegan.metrics.pesq.layout import SHORTEST, Geometry, row_chunks, to_host
+from sb_resizegan.metrics.pesq.layout import SHORTEST, Geometry, Lengths, row_chunks, to_host
 from sb_resizegan.metrics.pesq.numbers import SAMPLE_RATE
 
 
@@ -40,11 +40,17 @@ class Pairs:
         Lengths; a refused pair counts as 4000 samples of silence.
     status : numpy.ndarray of int
         Of each pair, as far as its samples show, (batch,).
+    samples : Lengths
+        The lengths of the geometry for each signal, (2 batch,).
+    good : Tensor
+        Whether the status is OK, (batch,).
     """
 
     signals: torch.Tensor
     geometry: Geometry
     status: np.ndarray
+    samples: Lengths
+    good: torch.Tensor
 
 
 def _waveform(signal: torch.Tensor, name: str) -> torch.Tensor:
@@ -165,4 +171,6 @@ def prepare(
         PesqStatus.OK,
     )
     lengths_kept = [np.where(status == PesqStatus.OK, n, SHORTEST).astype(np.int64) for n in (n_r, n_d)]
-    return Pairs(stacked, Geometry(*lengths_kept), status)
+    # The same as on the host, where it is computed with.
+    kept = torch.where(good.repeat(2), torch.cat(samples), SHORTEST).long()
+    return Pairs(stacked, Geometry(*lengths_kept), status, Lengths(np.concatenate(lengths_kept), kept), good)

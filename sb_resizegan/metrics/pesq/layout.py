@@ -62,9 +62,46 @@ def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
     tensor([0, 1])
     """
     array = np.asarray(array)
-    return torch.from_numpy(
-        np.ascontiguousarray(array if array.dtype == bool else array.astype(np.int64))
-    ).to(device)
+    tensor = torch.from_numpy(np.ascontiguousarray(array if array.dtype == bool else array.astype(np.int64)))
+    # From pinned memory the host need not wait for the copy.
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of signals where they are wanted: on the host for sizes, on the device to compute with.
+
+    Arguments
+    ---------
+    host : numpy.ndarray of int
+        (batch,).
+    device : Tensor
+        The same as int64, (batch,).
+
+    Example
+    -------
+    >>> lengths = Lengths.of(np.array([8000, 6000]), torch.device("cpu"))
+    >>> (lengths + 1)[1:]
+    Lengths(host=array([6001]), device=tensor([6001]))
+    """
+
+    host: np.ndarray
+    device: torch.Tensor
+
+    @classmethod
+    def of(cls, host: np.ndarray, device: torch.device) -> "Lengths":
+        """Lengths that are known on the host alone."""
+        return cls(host, to_device(host, device))
+
+    def __getitem__(self, rows: slice) -> "Lengths":
+        return Lengths(self.host[rows], self.device[rows])
+
+    def __add__(self, samples: int) -> "Lengths":
+        return Lengths(self.host + samples, self.device + samples)
+
+    def rows(self, rows: list[int]) -> "Lengths":
+        """Some of them, by number."""
+        return Lengths(self.host[rows], torch.stack([self.device[row] for row in rows]))
 
 
 Integers = TypeVar("Integers", int, np.ndarray)

@@ -7,7 +7,7 @@ import torch
 
 from sb_resizegan.metrics.pesq import numbers
 from sb_resizegan.metrics.pesq.filters import inside
-from sb_resizegan.metrics.pesq.layout import TAIL, to_device
+from sb_resizegan.metrics.pesq.layout import TAIL, Lengths
 
 TARGET_POWER = 1e7
 
@@ -40,7 +40,7 @@ def band_pass_gain(size: int, device: torch.device, dtype: torch.dtype) -> torch
         return torch.tensor(10 ** (np.interp(frequency, hertz, decibel) / 20), dtype=dtype, device=device)
 
 
-def band_power(signal: torch.Tensor, samples: np.ndarray, divisor: np.ndarray) -> torch.Tensor:
+def band_power(signal: torch.Tensor, samples: Lengths, divisor: Lengths) -> torch.Tensor:
     """Mean power of each signal behind the level filter, 350 to 3250 Hz.
 
     The filter is circular over the power of two that holds the signal and 320 ms of silence, so signals are
@@ -50,9 +50,9 @@ def band_power(signal: torch.Tensor, samples: np.ndarray, divisor: np.ndarray) -
     ---------
     signal : Tensor
         Signals, zero behind their ends, (batch, time).
-    samples : numpy.ndarray
+    samples : Lengths
         Length of each in samples, (batch,).
-    divisor : numpy.ndarray
+    divisor : Lengths
         Samples that the energy is divided by, (batch,).
 
     Returns
@@ -63,34 +63,40 @@ def band_power(signal: torch.Tensor, samples: np.ndarray, divisor: np.ndarray) -
     Example
     -------
     >>> tone = torch.sin(2 * torch.pi * 1000 / 16000 * torch.arange(16000.0))[None]
-    >>> band_power(tone, np.array([16000]), np.array([16000])).round(decimals=3)
+    >>> lengths = Lengths.of(np.array([16000]), torch.device("cpu"))
+    >>> band_power(tone, lengths, lengths).round(decimals=3)
     tensor([0.5000])
     """
-    sizes = np.array([1 << int(n + TAIL - 1).bit_length() for n in samples])
-    powers = signal.new_zeros(len(samples))
+    sizes = np.array([1 << int(n + TAIL - 1).bit_length() for n in samples.host])
+    order: list[int] = []
+    energies = []
     for size in np.unique(sizes).tolist():
-        rows = np.flatnonzero(sizes == size)
-        index = to_device(rows, signal.device)
-        part = signal if len(rows) == len(samples) else signal.index_select(0, index)
+        rows = np.flatnonzero(sizes == size).tolist()
+        all_alike = len(rows) == len(sizes)
+        # Row by row: to select by a list of numbers would copy the list to the device.
+        part = signal if all_alike else torch.stack([signal[row] for row in rows])
         gain = band_pass_gain(size, signal.device, signal.dtype)
         spectrum = torch.fft.rfft(part[:, :size], n=size)[:, : len(gain)] * gain
         filtered = torch.fft.irfft(spectrum, n=size)
-        ends = samples[rows] + TAIL
-        energy = inside(filtered[:, : int(ends.max())], ends).square().sum(1)
-        powers = powers.index_copy(0, index, energy)
-    return powers / torch.as_tensor(divisor, device=signal.device, dtype=signal.dtype)
+        ends = (samples if all_alike else samples.rows(rows)) + TAIL
+        energies.append(inside(filtered[:, : int(ends.host.max())], ends).square().sum(1))
+        order += rows
+    energy = torch.cat(energies)
+    if len(energies) > 1:
+        energy = torch.stack([energy[place] for place in np.argsort(order).tolist()])
+    return energy / divisor.device.to(signal.dtype)
 
 
-def level_align(signal: torch.Tensor, samples: np.ndarray, longest: np.ndarray) -> torch.Tensor:
+def level_align(signal: torch.Tensor, samples: Lengths, longest: Lengths) -> torch.Tensor:
     """Scales each signal to a power of 1e7 between 350 and 3250 Hz.
 
     Arguments
     ---------
     signal : Tensor
         Signals, zero behind their ends, (batch, time).
-    samples : numpy.ndarray
+    samples : Lengths
         Length of each in samples, (batch,).
-    longest : numpy.ndarray
+    longest : Lengths
         Length of the longer signal of each pair, (batch,).
 
     Returns
@@ -100,8 +106,9 @@ def level_align(signal: torch.Tensor, samples: np.ndarray, longest: np.ndarray) 
 
     Example
     -------
-    >>> loud = level_align(torch.randn(1, 8000), np.array([8000]), np.array([8000]))
-    >>> quiet = level_align(1e-3 * torch.randn(1, 8000), np.array([8000]), np.array([8000]))
+    >>> lengths = Lengths.of(np.array([8000]), torch.device("cpu"))
+    >>> loud = level_align(torch.randn(1, 8000), lengths, lengths)
+    >>> quiet = level_align(1e-3 * torch.randn(1, 8000), lengths, lengths)
     >>> loud.shape, bool((quiet.std() / loud.std() - 1).abs() < 0.1)
     (torch.Size([1, 8000]), True)
     """

@@ -74,5 +74,7 @@ def pesq_loss(
     else:
         distance = mos_lqo(torch.full_like(details.raw, HIGHEST_RAW)) - details.mos_lqo
     scored = details.status == PesqStatus.OK
-    distance = distance.masked_fill(to_device(~scored, distance.device), 0.0)
+    # Without alignment, nothing is refused but for its samples, which the device knows.
+    refused = to_device(~scored, distance.device) if align else ~pairs.good
+    distance = distance.masked_fill(refused, 0.0)
     return distance if reduction == "none" else distance.sum() / max(1, int(scored.sum()))

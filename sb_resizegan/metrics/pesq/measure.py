@@ -18,7 +18,16 @@ from sb_resizegan.metrics.pesq.bad_intervals import (
 from sb_resizegan.metrics.pesq.disturbance import dropped_frames, frame_disturbance
 from sb_resizegan.metrics.pesq.filters import wideband_filter
 from sb_resizegan.metrics.pesq.inputs import Pairs, PesqStatus
-from sb_resizegan.metrics.pesq.layout import GUARD, GUARD_SLOTS, HOP, SLOT, TAIL, row_chunks, to_device
+from sb_resizegan.metrics.pesq.layout import (
+    GUARD,
+    GUARD_SLOTS,
+    HOP,
+    SLOT,
+    TAIL,
+    Lengths,
+    row_chunks,
+    to_device,
+)
 from sb_resizegan.metrics.pesq.level import level_align
 from sb_resizegan.metrics.pesq.perceptual import (
     Region,
@@ -130,11 +139,11 @@ def _slot_delays(utterances: list[list[Utterance]], slots: int) -> np.ndarray:
     return table
 
 
-def _condition(signals: torch.Tensor, samples: np.ndarray, longest: np.ndarray) -> torch.Tensor:
+def _condition(signals: torch.Tensor, samples: Lengths, longest: Lengths) -> torch.Tensor:
     """Level alignment and wide-band filter, some signals at a time; the results in buffers."""
     buffers = []
     for rows in row_chunks(signals):
-        width = int(samples[rows].max())
+        width = int(samples.host[rows].max())
         level = level_align(signals[rows, :width], samples[rows], longest[rows])
         beyond = signals.shape[1] - width + GUARD + TAIL
         buffers.append(torch.nn.functional.pad(wideband_filter(level, samples[rows]), (GUARD, beyond)))
@@ -169,8 +178,9 @@ def evaluate(
     torch.Size([2])
     """
     geometry, status = pairs.geometry, pairs.status
-    samples = np.concatenate([geometry.reference, geometry.degraded])
-    buffers = _condition(pairs.signals, samples, np.tile(geometry.longest, 2))
+    longest = torch.maximum(*pairs.samples.device.chunk(2))
+    longer = Lengths(np.tile(geometry.longest, 2), longest.repeat(2))
+    buffers = _condition(pairs.signals, pairs.samples, longer)
     signals = buffers[:, GUARD : GUARD + pairs.signals.shape[1]]
     batch, device = len(status), buffers.device
     if time_alignment:
@@ -180,8 +190,11 @@ def evaluate(
     else:
         found = Alignment(np.zeros(batch, dtype=np.int64), [[] for _ in status], [[] for _ in status])
     delays = _slot_delays(found.utterances, buffers.shape[1] // SLOT + 1)
-    slot_delay = to_device(delays, device)
-    longest = to_device(geometry.longest, device)
+    slot_delay = (
+        to_device(delays, device)
+        if delays.any()
+        else torch.zeros(delays.shape, dtype=torch.int64, device=device)
+    )
 
     reference, degraded = buffers.chunk(2)
     region = active_region(signals[:batch].detach(), longest)
