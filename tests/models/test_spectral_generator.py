@@ -138,3 +138,21 @@ def test_wrong_inputs_are_named():
         generator(torch.zeros(1, 3000), torch.zeros(1, 4, 11))
     with pytest.raises(ValueError, match=r"level: expected shape \(1,\)"):
         generator(torch.zeros(1, 3000), level=torch.ones(1, 1))
+
+
+@pytest.mark.parametrize("time", [1, 256, 3000])
+def test_overlap_add_is_the_inverse_of_the_spectrum_and_equals_istft(time):
+    generator = small()
+    waveform = torch.randn(2, time)
+    spectrum = generator.spectrum(waveform)
+    torch.testing.assert_close(generator.waveform(spectrum)[:, :time], waveform, rtol=1e-5, atol=1e-6)
+    # also of what is no waveform's spectrum
+    changed = spectrum * torch.randn(spectrum.shape, dtype=torch.complex64)
+    expected = torch.istft(
+        changed * generator.n_fft**0.5,
+        generator.n_fft,
+        generator.hop,
+        window=generator.window,
+        length=(spectrum.shape[2] - 1) * generator.hop,
+    )
+    torch.testing.assert_close(generator.waveform(changed), expected, rtol=1e-5, atol=1e-5)
