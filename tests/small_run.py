@@ -41,6 +41,8 @@ class SmallRun:
         Mode of the critic.
     schedule : callable
         Takes the place of a linear one.
+    critic_steps : int
+        Steps of the critic for each one of the generator.
     """
 
     def __init__(
@@ -57,13 +59,14 @@ class SmallRun:
         learning_rate=2e-4,
         downsampling="strided",
         schedule=None,
+        critic_steps=CRITIC_STEPS,
     ):
         torch.manual_seed(0)
         self.generator = WindowGenerator(channels=(16, 8, 8, 4), latent_dim=8)
         self.critic = WindowCritic(channels=(4, 8, 8, 16), downsampling=downsampling)
         self.epochs = EpochCounter(EPOCHS)
         options = {"device": "cpu", "noprogressbar": True, **(options or {})}
-        batches = ITERATIONS * (CRITIC_STEPS + 1) * options.get("grad_accumulation_factor", 1)
+        batches = ITERATIONS * (critic_steps + 1) * options.get("grad_accumulation_factor", 1)
         self.stream = WindowStream(windows, batch_size, batches, seed=3, rank=rank, world_size=world_size)
         self.valid = windows.fixed(16, seed=3).split(8)
         checkpointer = None
@@ -78,7 +81,7 @@ class SmallRun:
         hparams = {
             "seed": 3,
             "loss": loss or WassersteinGP(),
-            "critic_steps": CRITIC_STEPS,
+            "critic_steps": critic_steps,
             "critic_optimizer": optimizer,
             "generator_optimizer": optimizer,
             "learning_rate_schedule": schedule or LinearScheduler(learning_rate, learning_rate / 2, EPOCHS),

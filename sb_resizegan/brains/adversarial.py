@@ -9,25 +9,26 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from torch.nn.parallel import DistributedDataParallel
 
-from sb_resizegan.brains.modules import compiled_modules, frozen, gradients_finite, unwrap, without_ddp
+from sb_resizegan.brains.modules import compiled_modules, frozen, unwrap, without_ddp
+from sb_resizegan.brains.patient import PatientBrain
 from sb_resizegan.brains.requirements import check_requirements
-from sb_resizegan.brains.step_figures import StepFigures, mean_figures
+from sb_resizegan.brains.step_figures import mean_figures
 from sb_resizegan.nnet.average import exponential_average
 from sb_resizegan.utils.random import StepRandom, derive_seed
 
 logger = get_logger(__name__)
 
 
-class AdversarialBrain(sb.Brain):
+class AdversarialBrain(PatientBrain):
     """Base of Brains that train a generator, against a critic or alone.
 
     Each batch of the train loader makes one backward pass, and each ``grad_accumulation_factor`` of them one
     optimizer step: ``critic_steps`` steps of the critic on fresh batches, then one of the generator, and
-    again. SpeechBrain's counter ``optimizer_step`` counts both kinds. All steps go through SpeechBrain's own
-    ``fit_batch`` and ``optimizers_step``, so that its run options do what they say. What is random in a step
-    is drawn by `StepRandom` from the run's seed and the number of the batch; together with the counters in
-    the checkpoint (and the position of the train loader, which the caller adds to it) that is the whole
-    random state of a run.
+    again. SpeechBrain's counter ``optimizer_step`` counts both kinds. The host never waits for a GPU within
+    a step: a batch is moved once, what is not finite is taken back there, and figures are read every
+    ``log_every`` steps. What is random in a step is drawn by `StepRandom`
+    from the run's seed and the number of the batch; together with the counters in the checkpoint (and the
+    position of the train loader, which the caller adds to it) that is the whole random state of a run.
 
     A subclass defines ``generate(generator, batch)``, which gives the candidates for a batch, and
     ``compute_objectives(predictions, batch, stage)``; it adds to ``valid_figures`` one dict of figures for
@@ -43,7 +44,8 @@ class AdversarialBrain(sb.Brain):
         epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint), and
         optionally ``critic_learning_rate_factor`` on it;
         ``average_decay`` of the generator's exponential moving average; ``loss``, one of
-        `sb_resizegan.losses`; and SpeechBrain's run options.
+        `sb_resizegan.losses`; optionally ``log_every``, the steps of the generator between two readings
+        of the figures (1); and SpeechBrain's run options.
     batches_per_epoch : int
         Length of the train loader, a multiple of ``(critic_steps + 1) * grad_accumulation_factor``.
     on_epoch : callable, optional
@@ -104,7 +106,6 @@ class AdversarialBrain(sb.Brain):
         self.train_stats = {}
         self.valid_figures = []
         self._first_batch = 0
-        self._figures = StepFigures()
         self._show_bar = False
 
     # Setting up
@@ -165,7 +166,7 @@ class AdversarialBrain(sb.Brain):
         index = self._first_batch + self.step - 1
         world_size = torch.distributed.get_world_size() if self.distributed_launch else 1
         rank = self.rank if self.distributed_launch else 0
-        self.random = StepRandom(self.hparams.seed, index, rank, world_size)
+        self.random = StepRandom(self.hparams.seed, index, rank, world_size, self.device)
         # For layers that draw by themselves, such as a user's dropout.
         torch.manual_seed(derive_seed(self.hparams.seed, "layers", index, rank))
 
@@ -210,7 +211,7 @@ class AdversarialBrain(sb.Brain):
         real, fake : torch.Tensor
             ``(batch, ...)``.
         """
-        epsilon = self.draw(lambda n, g: torch.rand(n, generator=g), len(real))
+        epsilon = self.draw(lambda count, random: random.uniform(count), len(real))
         step = self.optimizer_step - self.generator_steps
         value, figures = self.hparams.loss.critic_loss(bound(self.modules.critic), real, fake, epsilon, step)
         self.note(figures)
@@ -226,22 +227,12 @@ class AdversarialBrain(sb.Brain):
         self.note({"generator_loss": value.detach()})
         return value
 
-    def note(self, figures):
-        """Takes figures of this step for the bar and the logs."""
-        self._figures.update(figures)
+    def also_changed(self, active):
+        """The averaged generator, with the generator."""
+        return self.generator_average.parameters() if active == "generator" else ()
 
-    def optimizers_step(self):
-        """One step of the active network; left out, as by float16's scaler, if its gradient is not finite."""
-        if not self.scaler.is_enabled() and not gradients_finite(self.modules[self.active]):
-            logger.warning(
-                f"batch {self._first_batch + self.step}: the gradient is not finite, the step is left out"
-            )
-            for optimizer in self.freeze_optimizers(self.optimizers_dict).values():
-                optimizer.zero_grad(set_to_none=True)
-            self.optimizer_step += 1
-            return
-        active = self.active
-        super().optimizers_step()
+    def follow_step(self, active):
+        """Clips the critic's weights, or averages the generator's."""
         if active == "critic":
             self.hparams.loss.after_critic_step(unwrap(self.modules.critic))
         else:
@@ -251,13 +242,13 @@ class AdversarialBrain(sb.Brain):
         """Follows the figures, and moves the bar when a step of the generator is done."""
         if not should_step or self.optimizer_step % (self.critic_steps + 1):
             return
-        self._figures.end_step()
+        self.end_figures_of_step()
 
     # One epoch
 
     def on_stage_start(self, stage, epoch=None):
         """Sets the learning rate and begins the bar."""
-        self.random = StepRandom(self.hparams.seed, f"{stage.name} {epoch}")
+        self.random = StepRandom(self.hparams.seed, f"{stage.name} {epoch}", device=self.device)
         if stage != sb.Stage.TRAIN:
             self.valid_figures = []
             return
@@ -267,14 +258,14 @@ class AdversarialBrain(sb.Brain):
             for group in optimizer.param_groups:
                 group["lr"] = factor * self.learning_rate
         self._first_batch = (epoch - 1) * self.batches_per_epoch
-        self._figures = StepFigures()
+        self.begin_figures()
         if self._show_bar:
-            self._figures.show_bar(epoch, self.batches_per_epoch // self.cycle, self.step // self.cycle)
+            self.figures.show_bar(epoch, self.batches_per_epoch // self.cycle, self.step // self.cycle)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Ends the bar, or validates, logs and saves."""
         if stage == sb.Stage.TRAIN:
-            self.train_stats = self._figures.end_epoch()
+            self.train_stats = self.end_figures()
             return
         valid_stats = mean_figures(self.valid_figures)
         if if_main_process() and self.on_epoch is not None:

@@ -28,7 +28,7 @@ class EnhancementBrain(AdversarialBrain):
 
     def generate(self, generator, batch):
         """Enhanced speech ``(batch, time)``."""
-        noisy = batch.noisy.to(self.device)
+        noisy = batch.noisy
         network = unwrap(self.modules.generator)
         latent = None
         if network.latent_dim:
@@ -36,13 +36,13 @@ class EnhancementBrain(AdversarialBrain):
                 lambda count, random: network.sample_latent(count, noisy.shape[1], random), len(noisy)
             )
         # Padding shall not change the level of an utterance.
-        valid = valid_samples(batch.lengths.to(self.device), noisy)
+        valid = valid_samples(batch.lengths, noisy)
         level = None if network.causal else utterance_level(noisy, valid).squeeze(1)
         return generator(noisy, latent, level)
 
     def compute_objectives(self, predictions, batch, stage):
         """Loss of the active network; in validation, the objective."""
-        noisy, clean, lengths = batch.to(self.device)
+        noisy, clean, lengths = batch
         if stage == sb.Stage.TRAIN and self.active == "critic":
             bound, unit = self._critic_of(noisy, lengths)
             return self.critic_objective(bound, clean / unit, predictions.float() / unit)

@@ -2,7 +2,6 @@
 
 import contextlib
 
-import torch
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 
@@ -28,15 +27,6 @@ def frozen(module):
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def gradients_finite(module):
-    """Whether all gradients of a module's parameters are finite.
-
-    After DDP's reduction the gradients, and so the answer, are the same on every process.
-    """
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients)).sum())) if gradients else True
 
 
 def compiled_modules(keys):

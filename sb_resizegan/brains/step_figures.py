@@ -9,20 +9,34 @@ from tqdm.auto import tqdm
 class StepFigures:
     """Figures of the steps of one epoch.
 
-    A step's figures are gathered by `update()`, one network after the other, and read when the step ends:
-    reading a tensor waits for the device.
+    A step's figures are gathered by `update()`, one network after the other, and read some steps at a
+    time: reading makes the host wait for the device, and one copy of many numbers is as long as one of one.
+
+    Arguments
+    ---------
+    log_every : int
+        Steps between two readings.
 
     Example
     -------
-    >>> figures = StepFigures()
+    >>> figures = StepFigures(log_every=2)
     >>> for loss in (1.0, 3.0, math.nan):
-    ...     figures.update({"loss": loss})
-    ...     figures.end_step()
+    ...     figures.update({"loss": torch.tensor(loss)})
+    ...     figures.count("losses that are not finite", ~torch.tensor(loss).isfinite())
+    ...     _ = figures.end_step()
     >>> figures.end_epoch()
     {'loss': 2.0}
+    >>> figures.counted["losses that are not finite"]
+    1
     """
 
-    def __init__(self):
+    def __init__(self, log_every=1):
+        self.log_every = log_every
+        self.counted = {}
+        """How often each event was so far, as of the last reading."""
+        self._step = {}
+        self._events = {}
+        self._waiting = []
         self._newest = {}
         self._sums = {}
         self._bar = None
@@ -43,30 +57,63 @@ class StepFigures:
 
     def update(self, figures):
         """Takes figures of the step: numbers, or tensors of one number, by name."""
-        self._newest.update(figures)
+        self._step.update(figures)
+
+    def count(self, event, happened):
+        """Counts an event: ``happened`` is a tensor of one truth value."""
+        seen = happened.detach().float()
+        self._events[event] = self._events[event] + seen if event in self._events else seen
 
     def end_step(self):
-        """Adds the step's figures to the means, those that are finite, and moves the bar."""
-        for name, value in self._newest.items():
-            total, count = self._sums.get(name, (0.0, 0))
-            value = float(value)
-            if math.isfinite(value):
-                self._sums[name] = (total + value, count + 1)
-            self._newest[name] = value
+        """Ends a step.
+
+        Returns
+        -------
+        bool
+            Whether the figures, and the events counted, were read.
+        """
+        # Together on their device: of many steps, single numbers would be many copies.
+        names = list(self._step)
+        device = next((v.device for v in self._step.values() if isinstance(v, torch.Tensor)), None)
+        values = [torch.as_tensor(value, device=device).detach().float() for value in self._step.values()]
+        self._waiting.append((names, torch.stack(values) if values else None))
+        self._step = {}
         if self._bar is not None:
-            self._bar.set_postfix(
-                {name: f"{value:.3g}" for name, value in self._newest.items()}, refresh=False
-            )
             self._bar.update()
+        if len(self._waiting) < self.log_every:
+            return False
+        self.read()
+        return True
+
+    def read(self):
+        """Reads what waits: adds the figures that are finite to the means, and counts events."""
+        events = list(self._events)
+        parts = [values for _, values in self._waiting if values is not None]
+        if events:
+            parts.append(torch.stack(list(self._events.values())))
+        numbers = iter(torch.cat(parts).tolist() if parts else ())
+        for names, _ in self._waiting:
+            for name in names:
+                value = next(numbers)
+                total, count = self._sums.get(name, (0.0, 0))
+                if math.isfinite(value):
+                    self._sums[name] = (total + value, count + 1)
+                self._newest[name] = value
+        for event in events:
+            self.counted[event] = self.counted.get(event, 0) + round(next(numbers))
+        self._waiting, self._events = [], {}
+        if self._bar is not None:
+            self._bar.set_postfix({name: f"{value:.3g}" for name, value in self._newest.items()})
 
     def end_epoch(self):
-        """Ends the bar.
+        """Reads what waits, and ends the bar.
 
         Returns
         -------
         dict of str to float
             Mean of each figure over the steps where it was finite.
         """
+        self.read()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -85,5 +132,7 @@ def mean_figures(batches):
     -------
     dict of str to float
     """
-    names = batches[0] if batches else ()
-    return {name: float(torch.stack([figures[name] for figures in batches]).mean()) for name in names}
+    if not batches:
+        return {}
+    means = torch.stack([torch.stack([part[name].float() for part in batches]).mean() for name in batches[0]])
+    return dict(zip(batches[0], means.tolist(), strict=True))

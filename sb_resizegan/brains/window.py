@@ -33,7 +33,7 @@ class WGANBrain(AdversarialBrain):
 
     def compute_objectives(self, predictions, batch, stage):
         """Loss of the active network; in validation, the generator's, with the score gap for its critic's."""
-        real = batch.to(self.device)
+        real = batch
         if stage == sb.Stage.TRAIN and self.active == "critic":
             return self.critic_objective(self._bound(real), real, predictions)
         value, figures = predictions.new_zeros(()), {}

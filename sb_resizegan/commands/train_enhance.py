@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def check_settings(hparams, run_opts):
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "valid_utterances", "sample_rate")
-    check_counts(hparams, {**dict.fromkeys(counts, 1), "critic_steps": 0})
+    check_counts(hparams, {**dict.fromkeys((*counts, "log_every"), 1), "critic_steps": 0})
     mixed = [key for key in ("clean", "noise", "rir") if hparams[key] is not None]
     if hparams["data_folder"] is not None and mixed:
         raise RunError(f"data_folder: expected either a paired corpus or {mixed} to mix, but got both")

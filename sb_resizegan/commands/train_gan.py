@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def check_settings(hparams, run_opts):
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
-    counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "sample_windows")
+    counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "sample_windows", "log_every")
     # The energy distance needs no critic.
     fewest = 0 if hparams["energy_weight"] else 1
     check_counts(hparams, {**dict.fromkeys(counts, 1), "critic_steps": fewest})

@@ -36,6 +36,7 @@ FREE_KEYS = {
     "save_folder",
     "checkpointer",
     "num_workers",
+    "log_every",
     "max_memory_gb",
     "ckpt_interval_minutes",
 }

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["NoisyBatch"]
+__all__ = ["JoinedBatch", "NoisyBatch"]
 
 
 class NoisyBatch(NamedTuple):
@@ -47,3 +47,41 @@ class NoisyBatch(NamedTuple):
         NoisyBatch
         """
         return NoisyBatch(*(tensor.to(device, non_blocking=non_blocking) for tensor in self))
+
+    def joined(self):
+        """The same in one tensor, for one copy to a GPU instead of three.
+
+        Returns
+        -------
+        JoinedBatch
+        """
+        return JoinedBatch(torch.cat([tensor.flatten() for tensor in self]), len(self.lengths))
+
+
+class JoinedBatch(NamedTuple):
+    """A `NoisyBatch` on its way to a device.
+
+    Arguments
+    ---------
+    samples : torch.Tensor
+        Noisy speech, clean speech and lengths, one after the other: ``(2 * batch * time + batch,)``.
+    batch : int
+        Utterances.
+
+    Example
+    -------
+    >>> batch = NoisyBatch(torch.randn(2, 800), torch.randn(2, 800), torch.tensor([1.0, 0.5]))
+    >>> again = batch.joined().to("cpu")
+    >>> all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
+    True
+    """
+
+    samples: torch.Tensor
+    batch: int
+
+    def to(self, device, non_blocking=False):
+        """As `NoisyBatch.to()`."""
+        samples = self.samples.to(device, non_blocking=non_blocking)
+        size = (len(samples) - self.batch) // 2
+        noisy, clean, lengths = samples.split([size, size, self.batch])
+        return NoisyBatch(noisy.view(self.batch, -1), clean.view(self.batch, -1), lengths)

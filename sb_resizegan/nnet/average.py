@@ -1,7 +1,5 @@
 """Exponential moving average of a module's weights."""
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
@@ -41,10 +39,20 @@ def exponential_average(module: nn.Module, decay: float = 0.999) -> AveragedMode
     if not 0 <= decay < 1:
         raise ValueError(f"decay: expected a value in [0, 1), but got {decay}")
 
-    @torch.no_grad()
-    def update(averaged: Any, current: Any, count: Any) -> None:
-        share = 1 - torch.clamp((1 + count) / (10 + count), max=decay)
-        for target, value in zip(averaged, current, strict=True):
-            target.lerp_(value, share.to(target))
+    return _ExponentialAverage(module, decay).requires_grad_(False)
 
-    return AveragedModel(module, multi_avg_fn=update, use_buffers=False).requires_grad_(False)
+
+class _ExponentialAverage(AveragedModel):
+    """PyTorch's counts its updates on the device, so that the host waits for each; here the host counts."""
+
+    def __init__(self, module: torch.nn.Module, decay: float) -> None:
+        super().__init__(module, use_buffers=False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update_parameters(self, model: torch.nn.Module) -> None:
+        count = self.n_averaged.cpu()
+        share = float(1 - torch.clamp((1 + count) / (10 + count), max=self.decay)) if count else 1.0
+        for target, value in zip(self.module.parameters(), model.parameters(), strict=True):
+            target.lerp_(value.detach(), share)
+        self.n_averaged = count + 1

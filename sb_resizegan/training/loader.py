@@ -7,6 +7,7 @@ from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, registe
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sb_resizegan.dataio.batch_source import BatchSource
+from sb_resizegan.dataio.noisy_batch import NoisyBatch
 
 __all__ = ["WindowStream"]
 
@@ -45,7 +46,7 @@ class WindowStream(DataLoader):
         does it; that takes well under a millisecond for windows of speech in memory and is the faster way
         there. Mixing takes tens of milliseconds: a worker does it beside the training.
     pin_memory : bool
-        As in ``DataLoader``.
+        As in ``DataLoader``; and noisy batches are handed out joined, for one copy to the GPU.
 
     Raises
     ------
@@ -84,7 +85,7 @@ class WindowStream(DataLoader):
             raise ValueError(
                 f"batches_per_epoch: expected a whole number of at least 1, but got {batches_per_epoch!r}"
             )
-        batches = _Batches(windows, batch_size, seed, rank, world_size)
+        batches = _Batches(windows, batch_size, seed, rank, world_size, joined=pin_memory)
         # A wrong size, seed or rank shows here and not in the first epoch.
         batches[0]
         self.batches_per_epoch = batches_per_epoch
@@ -164,15 +165,25 @@ class WindowStream(DataLoader):
 class _Batches(Dataset):
     """Batch ``n`` as item ``n``."""
 
-    def __init__(self, windows: BatchSource, batch_size: int, seed: int, rank: int, world_size: int) -> None:
+    def __init__(
+        self,
+        windows: BatchSource,
+        batch_size: int,
+        seed: int,
+        rank: int,
+        world_size: int,
+        joined: bool = False,
+    ) -> None:
         self.windows = windows
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
+        self.joined = joined
 
     def __getitem__(self, n):
-        return self.windows.batch(n, self.batch_size, self.seed, self.rank, self.world_size)
+        batch = self.windows.batch(n, self.batch_size, self.seed, self.rank, self.world_size)
+        return batch.joined() if self.joined and isinstance(batch, NoisyBatch) else batch
 
 
 class _Numbers(Sampler):

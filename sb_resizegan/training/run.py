@@ -254,6 +254,7 @@ def training_stream(source, hparams, run_opts):
         rank=get_rank() or 0,
         world_size=world_size(),
         num_workers=hparams["num_workers"],
+        pin_memory=torch.device(run_opts["device"] or infer_device()).type != "cpu",
     )
     hparams["checkpointer"].add_recoverable("train_stream", stream)
     return stream

@@ -113,7 +113,7 @@ def test_accumulated_gradient_is_the_mean_over_its_batches(windows):
         again.brain.compute_objectives(windows_made, batch, sb.Stage.TRAIN).backward()
         alone.append(again.brain.gradient())
     torch.testing.assert_close(run.brain.step_gradient, (alone[0] + alone[1]) / 2, rtol=1e-4, atol=1e-6)
-    assert (alone[0] - alone[1]).norm() > 0.1 * alone[0].norm()
+    assert (alone[0] - alone[1]).norm() > 0.05 * alone[0].norm()
 
 
 @pytest.mark.parametrize("stop_after", [4, 9, 13])

@@ -57,7 +57,7 @@ class EnhancementRun(SmallRun):
         self.critic = ConditionalCritic(channels=(2, 4, 4, 4))
         self.epochs = EpochCounter(1)
         source = NoisyNoise()
-        batches = 2 * (critic_steps + 1)
+        batches = 3 * (critic_steps + 1)
         self.stream, self.valid = (
             DataLoader([source.batch(first + n, 2, 3) for n in range(count)], batch_size=None)
             for first, count in ((0, batches), (100, 2))
