@@ -7,8 +7,9 @@
 
 Files keep their names, and their paths within a folder, their format, sampling rate, length and channels.
 Nothing is left above half the model's sampling rate. Inputs are never touched. The same command again goes on
-where an interrupted one stopped: what is there is left alone. Processes without torchrun can share the files
-too, with the environment variables RANK and WORLD_SIZE.
+where an interrupted one stopped: what is there is left alone, and said to be of another model or an older
+input where it is (.enhanced.jsonl in OUT remembers). A file that another command is at work on is left to
+it. Processes without torchrun can share the files too, with the environment variables RANK and WORLD_SIZE.
 
 The exit status is 0 if every file is enhanced, 1 if any could not be (they are listed at the end), 2 if the
 call was wrong.
@@ -21,6 +22,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sb_resizegan.commands.parser import CommandParser, check_device, check_least
 
@@ -88,46 +90,96 @@ def default_device() -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device
 
 
-def enhance(model, options: argparse.Namespace, jobs: list, bar) -> list[str]:
-    """Enhances files; returns a line for each that could not be."""
-    from sb_resizegan.dataio.long_files import PARTIAL_SUFFIX
-    from sb_resizegan.utils.files import remove_partial
+class Outcome(NamedTuple):
+    """What became of the files, each a list of lines."""
 
-    failures = []
+    failures: list
+    """Files that could not be enhanced, and why."""
+
+    busy: list
+    """Files that another process is at work on."""
+
+    there: list
+    """Outputs that were there already."""
+
+    doubts: list
+    """Those of them that enhancing would not give now."""
+
+
+def enhance(model, options: argparse.Namespace, jobs: list, bar) -> Outcome:
+    """Enhances files, one by one, and goes on past those that cannot be."""
+    from sb_resizegan.inference.enhanced_records import EnhancedRecords, model_identity
+    from sb_resizegan.utils.locks import try_lock
+    from sb_resizegan.utils.partial import partial_path, unlink_unlocked
+
+    outcome = Outcome([], [], [], [])
+    records = EnhancedRecords(options.output, model_identity(model.mods.generator), options.seed)
+    waiting = []
     for job in jobs:
         if job.done and not options.overwrite:
+            outcome.there.append(str(job.target))
+            unlink_unlocked(partial_path(job.target, ".lock", 0))
+            doubt = records.doubt(job)
+            if doubt:
+                outcome.doubts.append(f"{job.target}: {doubt}")
             bar.update(job.seconds)
             continue
         try:
-            for path in job.outputs:
-                remove_partial(path, PARTIAL_SUFFIX)
-            model.enhance_to_file(
-                job.source,
-                job.target,
-                seed=options.seed,
-                num_samples=options.num_samples,
-                chunk_seconds=options.chunk_seconds,
-                progress=bar.update,
-            )
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+            with try_lock(partial_path(job.target, ".lock", 0)) as is_mine:
+                if not is_mine:
+                    waiting.append(job)
+                elif not job.done or options.overwrite:
+                    model.enhance_to_file(
+                        job.source,
+                        job.target,
+                        seed=options.seed,
+                        num_samples=options.num_samples,
+                        chunk_seconds=options.chunk_seconds,
+                        progress=bar.update,
+                    )
+                    records.add(job)
         except (OSError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            failures.append(reason if str(job.source) in reason else f"{job.source}: {reason}")
-    return failures
+            reason = one_line(error)
+            outcome.failures.append(reason if str(job.source) in reason else f"{job.source}: {reason}")
+    outcome.busy.extend(str(job.source) for job in waiting if not job.done)
+    return outcome
 
 
-def gather(failures: list[str], group) -> list[str]:
-    """The failures of all processes of torchrun, once all are done.
+def one_line(error: Exception) -> str:
+    """An error in words: of one of the system, its reason and the file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+def gather(outcome: Outcome, group) -> Outcome:
+    """What became of the files of all processes of torchrun, once all are done.
 
     A process that ended with an error before would take the others with it.
     """
     import torch
 
     if group is None:
-        return failures
+        return outcome
     everyone = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, failures, group)
+    torch.distributed.all_gather_object(everyone, outcome, group)
     torch.distributed.destroy_process_group()
-    return [line for lines in everyone for line in lines]
+    return Outcome(*([line for lines in parts for line in lines] for parts in zip(*everyone, strict=True)))
+
+
+def say(outcome: Outcome, left_out: list[str]) -> None:
+    """What the user should know in the end."""
+    if outcome.there:
+        print(f"{len(outcome.there)} files were there already", file=sys.stderr)
+    for heading, lines in (
+        ("There already, but --overwrite would make them anew", outcome.doubts),
+        ("Left out", left_out),
+        ("Left to another process", outcome.busy),
+        ("Not enhanced", outcome.failures),
+    ):
+        if lines:
+            print(f"\n{heading}: {len(lines)}", *sorted(lines), sep="\n  ", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,11 +206,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = round(sum(job.seconds for job in jobs))
     # Bars are shown in a terminal alone.
     with tqdm(total=seconds, unit="s", disable=None if speaks else True) as bar, logging_redirect_tqdm():
-        failures = gather(enhance(model, options, jobs, bar), group)
+        outcome = gather(enhance(model, options, jobs, bar), group)
     if not all_jobs:
         print(f"no sound file in {', '.join(map(str, options.inputs))}", file=sys.stderr)
-    if left_out and speaks:
-        print("\nLeft out:", *left_out_lines(left_out), sep="\n  ", file=sys.stderr)
-    if failures and speaks:
-        print(f"\nNot enhanced: {len(failures)}", *sorted(failures), sep="\n  ", file=sys.stderr)
-    return 0 if all_jobs and not failures else 1
+    if speaks:
+        say(outcome, left_out_lines(left_out))
+    return 0 if all_jobs and not outcome.failures and not outcome.busy else 1

@@ -9,10 +9,10 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
-import soundfile
 
 from sb_resizegan.dataio.decoder import AudioHeader, audio_header, check_length, opened
 from sb_resizegan.dataio.resampling import resample, resampled_blocks
+from sb_resizegan.dataio.sinks import sound_sink
 from sb_resizegan.dataio.unusable import UnusableAudioError
 from sb_resizegan.utils.files import replacing
 
@@ -67,6 +67,7 @@ def audio_blocks(
 
     Example
     -------
+    >>> import soundfile
     >>> path = getfixture("tmp_path") / "stereo.wav"
     >>> soundfile.write(path, np.zeros((800, 2)), 8000)
     >>> [(block.shape, rate) for block, rate in audio_blocks(path, 500)]
@@ -124,6 +125,7 @@ def mono_blocks(path: str | os.PathLike, channel: int | None = None) -> Iterator
 
     Example
     -------
+    >>> import soundfile
     >>> path = getfixture("tmp_path") / "stereo.wav"
     >>> soundfile.write(path, np.zeros((800, 2)), 8000)
     >>> [(block.shape, rate) for block, rate in mono_blocks(path)]
@@ -155,6 +157,7 @@ def read_mono(path: str | os.PathLike, channel: int | None = None) -> tuple[np.n
 
     Example
     -------
+    >>> import soundfile
     >>> path = getfixture("tmp_path") / "stereo.wav"
     >>> soundfile.write(path, np.full((800, 2), [0.5, 0.0]), 8000)
     >>> waveform, rate = read_mono(path)
@@ -189,6 +192,7 @@ def read_signal(path: str | os.PathLike, sample_rate: int, channel: int | None =
 
     Example
     -------
+    >>> import soundfile
     >>> path = getfixture("tmp_path") / "stereo.wav"
     >>> soundfile.write(path, np.zeros((44100, 2)), 44100)
     >>> read_signal(path, 16000).shape
@@ -222,4 +226,6 @@ def write_audio(path, waveform, sample_rate):
         In Hz.
     """
     with replacing(path) as temporary:
-        soundfile.write(temporary, waveform.numpy(), sample_rate, subtype="PCM_16")
+        form = os.path.splitext(path)[1][1:].upper() or "WAV"
+        with sound_sink(temporary, sample_rate, 1, form, "PCM_16", name=path) as audio:
+            audio.write(waveform.numpy())

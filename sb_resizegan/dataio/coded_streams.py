@@ -30,16 +30,24 @@ MPEG_HEAD = 64  # bytes of a frame in which all that counts lies
 def skip_id3(data: FileBytes) -> int:
     """Where the sound begins behind the tags that lie in front of it, as a place in the file."""
     place = 0
-    while data[place : place + 3] == b"ID3" and len(head := data[place : place + 10]) == 10:
-        size = 0
-        for byte in head[6:]:
-            size = size << 7 | byte & 0x7F
-        place += 10 + size + (10 if head[5] & 0x10 else 0)
+    while (end := _id3_end(data, place)) > place:
+        place = end
         # Padding that the tag does not count.
         while (gap := data[place : place + 4096]) and not any(gap):
             place += len(gap)
         place += len(gap) - len(gap.lstrip(b"\0"))
     return place
+
+
+def _id3_end(data: FileBytes, place: int = 0) -> int:
+    """Where a tag ends that begins here."""
+    head = data[place : place + 10]
+    if head[:3] != b"ID3" or len(head) < 10:
+        return place
+    size = 0
+    for byte in head[6:]:
+        size = size << 7 | byte & 0x7F
+    return place + 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def _end_of_sound(data: FileBytes) -> int:
@@ -144,7 +152,8 @@ def inspect_mpeg(data: FileBytes, start: int) -> Contents:
     if told is not None and told[0] and told[0] != count:
         raise DamagedError(f"declares {told[0]} frames, but holds {count}")
     if told is not None and told[0] and told[1]:
-        return Contents(begin=start, end=end)
+        # The tags in front are the decoder's to read, where nothing lies between them and the sound.
+        return Contents(begin=0 if _id3_end(data) == start else start)
     head = data[first : first + 4]
     if head[1] >> 1 & 3 != 1:
         return Contents(samples, begin=first, end=end)

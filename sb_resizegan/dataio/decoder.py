@@ -3,13 +3,15 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import soundfile
 
 from sb_resizegan.dataio.containers import inspect_container
 from sb_resizegan.dataio.contents import Contents, DamagedError, FileBytes
+from sb_resizegan.dataio.sinks import TAGS
 from sb_resizegan.dataio.unusable import UnusableAudioError
 
 __all__ = ["AudioHeader", "Decoder", "audio_header", "check_length", "opened"]
@@ -40,6 +42,8 @@ class AudioHeader(NamedTuple):
         In libsndfile's words.
     size : int
         Bytes of the file.
+    tags : dict
+        Title, artist, date, comment and the like, as text by libsndfile's names; those that are there.
     """
 
     name: str
@@ -49,6 +53,7 @@ class AudioHeader(NamedTuple):
     format: str
     subtype: str
     size: int = 0
+    tags: Mapping[str, str] = MappingProxyType({})
 
     @property
     def seconds(self) -> float | None:
@@ -77,7 +82,7 @@ def audio_header(path: str | os.PathLike) -> AudioHeader:
     -------
     >>> path = getfixture("tmp_path") / "a.wav"
     >>> soundfile.write(path, [[0.0, 0.0]] * 800, 8000)
-    >>> audio_header(path)[1:]
+    >>> audio_header(path)[1:-1]
     (8000, 2, 800, 'WAV', 'PCM_16', 3244)
     """
     with opened(path) as decoder:
@@ -204,15 +209,9 @@ def opened(path: str | os.PathLike) -> Iterator[Decoder]:
             declared = contents.frames
             if declared is None and audio.frames < UNKNOWN_FRAMES:
                 declared = audio.frames
-            header = AudioHeader(
-                os.fsdecode(path),
-                audio.samplerate,
-                audio.channels,
-                declared,
-                audio.format,
-                audio.subtype,
-                len(data),
-            )
+            texts = {name: text for name in TAGS if (text := getattr(audio, name))}
+            facts = (audio.samplerate, audio.channels, declared, audio.format, audio.subtype)
+            header = AudioHeader(os.fsdecode(path), *facts, len(data), texts)
             _check_header(path, header)
             yield Decoder(audio, header, source)
     except DamagedError as error:

@@ -9,6 +9,7 @@ import soundfile
 
 from sb_resizegan.dataio.audio import audio_blocks, audio_header
 from sb_resizegan.dataio.resampling import resampled_blocks
+from sb_resizegan.dataio.sinks import sound_sink, write_all
 from sb_resizegan.utils.files import replacing
 
 __all__ = ["PARTIAL_SUFFIX", "Spool", "StreamedFile", "choose_format"]
@@ -146,7 +147,8 @@ class Spool:
         self.channels = channels
         self.frames = 0
         self.peak = 0.0
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by __exit__)
+        self._folder = folder
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (closed by __exit__)
 
     def __enter__(self):
         return self
@@ -164,9 +166,13 @@ class Spool:
         """
         self.frames += len(block)
         self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
-        self._file.write(np.ascontiguousarray(block).data)
+        try:
+            write_all(self._file.fileno(), np.ascontiguousarray(block, dtype=np.float32).data.cast("B"))
+        except OSError as error:
+            # The file has no name that would tell anybody where room is wanting.
+            raise OSError(error.errno, error.strerror, os.fspath(self._folder)) from error
 
-    def save(self, path, sample_rate, format, subtype):
+    def save(self, path, sample_rate, format, subtype, tags=None):
         """Writes all of them as a sound file; nobody ever sees half of it.
 
         A peak above full scale would be clipped. Where samples are no floating-point numbers, the whole file
@@ -180,6 +186,8 @@ class Spool:
             In Hz.
         format, subtype : str
             As `choose_format()` gives them.
+        tags : dict, optional
+            Title, artist and the like, as far as the format has room for them; see `AudioHeader`.
 
         Returns
         -------
@@ -195,21 +203,13 @@ class Spool:
         gain = 1.0 if subtype in FLOATING_SUBTYPES else 1.0 / max(1.0, self.peak)
         if format == "WAV" and SAMPLE_BYTES[subtype] * self.frames * self.channels > LARGEST_WAV:
             format = "RF64"
-        try:
-            with replacing(path, suffix=PARTIAL_SUFFIX) as temporary:
-                with soundfile.SoundFile(
-                    os.fsencode(temporary), "w", sample_rate, self.channels, subtype, format=format
-                ) as audio:
-                    for block in self._blocks():
-                        audio.write(block * np.float32(gain))
-                written = soundfile.info(os.fsencode(temporary)).frames
-                if written != self.frames:
-                    raise OSError(f"{path}: only {written} of {self.frames} samples could be written")
-        except (soundfile.SoundFileError, TypeError, ValueError) as error:
-            raise OSError(
-                f"{path}: could not be written as {format} {subtype} with {self.channels} channels at "
-                f"{sample_rate} Hz: {error}"
-            ) from error
+        with replacing(path, suffix=PARTIAL_SUFFIX) as temporary:
+            with sound_sink(temporary, sample_rate, self.channels, format, subtype, tags, name=path) as audio:
+                for block in self._blocks():
+                    audio.write(block * np.float32(gain))
+            written = soundfile.info(os.fsencode(temporary)).frames
+            if written != self.frames:
+                raise OSError(f"{path}: only {written} of {self.frames} samples could be written")
         return gain
 
     def _blocks(self):

@@ -142,7 +142,8 @@ class FileEnhancement:
                 block = block[: source.frames - spool.frames]  # two conversions may each round up
                 spool.append(block)
                 self._done(len(block))
-            gain = spool.save(path, source.rate, *choose_format(source.header, path))
+            form = choose_format(source.header, path)
+            gain = spool.save(path, source.rate, *form, source.header.tags)
         if gain < 1:
             logger.warning(
                 "%s: reduced by %.1f dB, which its peaks exceeded full scale by", path, -20 * math.log10(gain)

@@ -1,11 +1,14 @@
 """Locks between processes: they go with the process that holds them, however it ends."""
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 
-__all__ = ["FolderInUseError", "FolderLock", "file_lock"]
+__all__ = ["FolderInUseError", "FolderLock", "file_lock", "try_lock"]
 
 
 def file_lock(path: str | os.PathLike) -> filelock.BaseFileLock:
@@ -28,6 +31,58 @@ def file_lock(path: str | os.PathLike) -> filelock.BaseFileLock:
     10
     """
     return filelock.FileLock(path)
+
+
+@contextlib.contextmanager
+def try_lock(path: str | os.PathLike) -> Iterator[bool]:
+    """An exclusive lock for the time of a ``with`` block, unless another process has it: nobody waits.
+
+    Arguments
+    ---------
+    path : str or Path
+        Lock file, in a folder that exists; removed in the end.
+
+    Yields
+    ------
+    bool
+        Whether this process has the lock.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be made, in a read-only folder for instance.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "work.lock"
+    >>> with try_lock(path) as first, try_lock(path) as second:
+    ...     print(first, second)
+    True False
+    >>> path.exists()
+    False
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            except OSError:  # a file system without locks
+                yield True
+                return
+            # The one who had it before removes the file: then this is the lock of a file that is no more.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), os.stat(path)):
+                    try:
+                        yield True
+                    finally:
+                        with contextlib.suppress(FileNotFoundError):
+                            os.unlink(path)
+                    return
+        finally:
+            os.close(handle)
 
 
 class FolderInUseError(RuntimeError):

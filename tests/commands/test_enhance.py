@@ -1,6 +1,8 @@
 """The command `enhance`, with most of what can be wrong with files."""
 
+import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,11 @@ import soundfile
 import torch
 
 from sb_resizegan.commands import enhance as command
+from sb_resizegan.dataio.audio import audio_header
+from sb_resizegan.dataio.sinks import sound_sink
+from sb_resizegan.inference.enhanced_records import RECORDS_NAME
+from sb_resizegan.utils.locks import try_lock
+from sb_resizegan.utils.partial import partial_path
 from tests.inference.small import EXPORTED, small_generator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +80,9 @@ def fill(folder, speech):
 
 
 def names(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """All files but the record of what was made of what."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != RECORDS_NAME)
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def test_a_tree_is_enhanced_and_what_is_broken_listed(main, model, speech, tmp_path, capsys):
@@ -131,7 +140,7 @@ def test_a_killed_run_goes_on(main, model, speech, tmp_path):
     assert 0 < len(whole) < 40
     assert all(soundfile.info(path).frames == 3 * len(speech) for path in whole)
     # What a process leaves that is killed while it writes.
-    (out / ".39.wav.abcd1234.partial").write_bytes(b"half")
+    (out / ".39.wav.00000000.partial").write_bytes(b"half")
     times = {path: path.stat().st_mtime_ns for path in whole}
     assert main(tmp_path / "in", "-o", out, "--model", model) == 0
     assert names(out) == [f"{number:02}.wav" for number in range(40)]
@@ -166,7 +175,7 @@ def test_options_reach_the_model(main, model, speech, tmp_path):
 
     def run(folder, *options):
         assert main(tmp_path / "a.wav", "-o", tmp_path / folder, "--model", model, *options) == 0
-        return [soundfile.read(path)[0] for path in sorted((tmp_path / folder).iterdir())]
+        return [soundfile.read(path)[0] for path in sorted((tmp_path / folder).glob("*.wav"))]
 
     plain, seeded = run("plain"), run("seeded", "--seed", 1)
     draws = run("draws", "--num_samples", 2, "--chunk_seconds", 1)
@@ -189,7 +198,7 @@ def test_a_full_disk_is_listed_and_leaves_nothing_half(main, model, speech, tmp_
         assert main(tmp_path / "in", "-o", tmp_path / "out", "--model", model) == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert "long.wav: [Errno 27] File too large" in capsys.readouterr().err
+    assert "File too large" in capsys.readouterr().err
     assert names(tmp_path / "out") == ["short.wav"]
 
 
@@ -222,3 +231,86 @@ def test_a_folder_without_sound_is_no_success(main, model, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     assert main(tmp_path / "in", "-o", tmp_path / "out", "--model", model) == 1
     assert "no sound file in" in capsys.readouterr().err
+
+
+def test_a_file_that_another_process_enhances_is_left_to_it(main, model, speech, tmp_path, capsys):
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, speech[:8000], 16000)
+    arguments = (tmp_path / "a.wav", tmp_path / "b.wav", "-o", tmp_path / "out", "--model", model)
+    (tmp_path / "out").mkdir()
+    with try_lock(partial_path(tmp_path / "out" / "a.wav", ".lock", 0)):
+        assert main(*arguments) == 1
+    said = capsys.readouterr().err
+    assert "Left to another process: 1" in said and "a.wav" in said and "Not enhanced" not in said
+    assert names(tmp_path / "out") == ["b.wav"]
+    assert main(*arguments) == 0
+    assert names(tmp_path / "out") == ["a.wav", "b.wav"]
+
+
+def test_two_at_once_lose_nothing(model, speech, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        soundfile.write(tmp_path / "in" / f"{number:02}.wav", np.roll(speech, 999 * number), 16000)
+    words = [sys.executable, "-m", "sb_resizegan", "enhance", tmp_path / "in", "-o", tmp_path / "out"]
+    words += ["--model", model, "--device", "cpu"]
+    both = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0 or "Left to another process" in said
+        assert "Not enhanced" not in said
+    assert names(tmp_path / "out") == [f"{number:02}.wav" for number in range(12)]
+    assert all(soundfile.info(path).frames == len(speech) for path in (tmp_path / "out").glob("*.wav"))
+
+
+def test_what_is_there_is_counted_and_doubted_where_it_is_due(main, model, speech, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for name in ("same.wav", "newer.wav"):
+        soundfile.write(tmp_path / "in" / name, speech[:8000], 16000)
+    arguments = (tmp_path / "in", "-o", tmp_path / "out", "--model")
+    assert main(*arguments, model) == 0
+    assert "there already" not in capsys.readouterr().err
+    os.utime(tmp_path / "in" / "newer.wav", ns=(time.time_ns() + 10**9,) * 2)
+    assert main(*arguments, model) == 0
+    said = capsys.readouterr().err
+    assert "2 files were there already" in said and "newer.wav: the input is newer" in said
+    assert "same.wav" not in said
+    other = tmp_path / "other"
+    shutil.copytree(model, other)
+    torch.save(small_generator(seed=5).state_dict(), other / "generator.ckpt")
+    assert main(*arguments, other) == 0
+    assert "same.wav: another model made it" in capsys.readouterr().err
+    assert main(*arguments, other, "--overwrite") == 0
+    os.utime(tmp_path / "in" / "newer.wav", ns=(time.time_ns() - 10**9,) * 2)
+    assert main(*arguments, other) == 0
+    assert "another model" not in capsys.readouterr().err
+
+
+def test_title_artist_date_and_comment_are_kept(main, model, speech, tmp_path):
+    tags = {"title": "Straße", "artist": "Somebody", "date": "2026", "comment": "by the sea"}
+    forms = {"a.wav": ("WAV", "PCM_16"), "b.flac": ("FLAC", "PCM_16"), "c.ogg": ("OGG", "VORBIS")}
+    forms["d.mp3"] = ("MP3", "MPEG_LAYER_III")
+    (tmp_path / "in").mkdir()
+    for name, (form, subtype) in forms.items():
+        with sound_sink(tmp_path / "in" / name, 16000, 1, form, subtype, tags) as audio:
+            audio.write(speech[:8000])
+    assert main(tmp_path / "in", "-o", tmp_path / "out", "--model", model) == 0
+    for name in forms:
+        assert dict(audio_header(tmp_path / "out" / name).tags) == tags
+
+
+def test_names_of_any_bytes_are_kept(main, model, speech, tmp_path):
+    (tmp_path / "in").mkdir()
+    odd = [b"\xff $1#=\"'\n,.wav", b"n" * 251 + b".wav", "ä" * 125 + ".wav"]
+    for name in map(os.fsdecode, odd):
+        soundfile.write(os.fsencode(tmp_path / "in" / name), speech[:8000], 16000)
+    assert main(tmp_path / "in", "-o", tmp_path / "out", "--model", model) == 0
+    assert names(tmp_path / "out") == sorted(map(os.fsdecode, odd))
+
+
+@pytest.mark.parametrize("place", ["file/out", "/proc/out"])
+def test_a_folder_that_cannot_be_made_is_named_in_a_line(main, model, speech, tmp_path, capsys, place):
+    (tmp_path / "file").touch()
+    soundfile.write(tmp_path / "a.wav", speech[:8000], 16000)
+    assert main(tmp_path / "a.wav", "-o", tmp_path / place, "--model", model) == 1
+    said = capsys.readouterr().err
+    assert "Not enhanced: 1" in said and ("Not a directory" in said or "No such file or directory" in said)

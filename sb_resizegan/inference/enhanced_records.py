@@ -1,0 +1,149 @@
+"""Which model made which enhanced file of which input: kept beside the files, to be said when it matters."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sb_resizegan.inference.file_trees import Job
+
+__all__ = ["RECORDS_NAME", "EnhancedRecords", "model_identity"]
+
+RECORDS_NAME = ".enhanced.jsonl"
+
+
+def model_identity(module: torch.nn.Module) -> str:
+    """A digest of a model's weights and kind.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        The model.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Example
+    -------
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> before = model_identity(layer)
+    >>> _ = torch.nn.init.zeros_(layer.weight)
+    >>> len(before), model_identity(layer) == before
+    (32, False)
+    """
+    digest = hashlib.sha256(type(module).__name__.encode())
+    for name, values in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+class EnhancedRecords:
+    """A line for each file that was enhanced, in ``.enhanced.jsonl`` in the output folder.
+
+    Lines are added, each in one step, so that several processes can share the file; of several lines for one
+    output, the last one counts.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Of the outputs.
+    model : str
+        From `model_identity`.
+    seed : int
+        Of the latents.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "noisy.wav").touch()
+    >>> (folder / "out").mkdir()
+    >>> job = Job(folder / "noisy.wav", folder / "out" / "noisy.wav", [folder / "out" / "noisy.wav"], 0.0)
+    >>> job.target.touch()
+    >>> EnhancedRecords(folder / "out", "abc", 0).add(job)
+    >>> EnhancedRecords(folder / "out", "abc", 0).doubt(job)
+    >>> EnhancedRecords(folder / "out", "def", 0).doubt(job)
+    'another model made it'
+    """
+
+    def __init__(self, folder: str | os.PathLike, model: str, seed: int):
+        self._folder = Path(folder)
+        self._facts = {"model": model, "seed": seed}
+        self._lines: dict[str, dict[str, Any]] = {}
+        try:
+            text = (self._folder / RECORDS_NAME).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            text = ""  # nothing is known, then
+        for line in text.splitlines():
+            try:
+                record = json.loads(line)
+                self._lines[record["output"]] = record
+            except (ValueError, TypeError, KeyError):
+                continue  # a line that a full disk or a killed process left half
+
+    def add(self, job: Job) -> None:
+        """Notes that a file was enhanced.
+
+        Arguments
+        ---------
+        job : Job
+            The file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        record = {"output": self._name(job), **self._facts, **self._input(job)}
+        # A line feed in front: the end of a line that was left half belongs to nobody.
+        line = f"\n{json.dumps(record)}\n".encode()
+        handle = os.open(self._folder / RECORDS_NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+
+    def doubt(self, job: Job) -> str | None:
+        """Why an output that is there may not be what enhancing its input now would give.
+
+        Arguments
+        ---------
+        job : Job
+            The file; all of its outputs are there.
+
+        Returns
+        -------
+        str or None
+        """
+        record = self._lines.get(self._name(job), {})
+        try:
+            own = self._input(job)
+            made = min(path.stat().st_mtime_ns for path in job.outputs)
+        except OSError as error:
+            return f"the input cannot be looked at: {error.strerror}"
+        if own["time"] > made:
+            return "the input is newer"
+        if record and {key: record.get(key) for key in own} != own:
+            return "it was made of another input"
+        if record and record.get("model") != self._facts["model"]:
+            return "another model made it"
+        if record and record.get("seed") != self._facts["seed"]:
+            return "it was made with another seed"
+        return None
+
+    def _name(self, job: Job) -> str:
+        return os.path.relpath(job.target, self._folder)
+
+    @staticmethod
+    def _input(job: Job) -> dict[str, Any]:
+        status = job.source.stat()
+        return {
+            "source": os.path.realpath(job.source),
+            "size": status.st_size,
+            "time": status.st_mtime_ns,
+        }
