@@ -1,6 +1,7 @@
 """The steps that all trainings share, from the command line to the output folder."""
 
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -64,6 +65,12 @@ def one_line_errors() -> Iterator[None]:
         RunError,
     ) as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
+    except OSError as error:
+        if error.errno is None or error.strerror is None:
+            raise
+        # A full disk, a folder that may not be written, a file where a folder should be.
+        place = "" if error.filename is None else f"{os.fspath(error.filename)}: "
+        sys.exit(f"error: {place}{' '.join(error.strerror.split())}")
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command goes on from the newest checkpoint")
 
