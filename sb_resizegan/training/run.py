@@ -69,7 +69,8 @@ def one_line_errors() -> Iterator[None]:
         if error.errno is None or error.strerror is None:
             raise
         # A full disk, a folder that may not be written, a file where a folder should be.
-        place = "" if error.filename is None else f"{os.fspath(error.filename)}: "
+        name = error.filename2 or error.filename  # of two, as in a copy, the second is written
+        place = "" if name is None else f"{os.fspath(name)}: "
         sys.exit(f"error: {place}{' '.join(error.strerror.split())}")
     except KeyboardInterrupt:
         sys.exit("interrupted; the same command goes on from the newest checkpoint")
