@@ -17,6 +17,7 @@ from sb_resizegan.utils.partial import sync
 logger = get_logger(__name__)
 
 PARTIAL_SUFFIX = ".partial"
+PROBE_BYTES = 1 << 20
 FILES_KEY = "files"
 SUMS = "SHA256SUMS"
 
@@ -76,7 +77,7 @@ class AtomicCheckpointer(Checkpointer):
                 checkpoint = self._publish(checkpoint)
                 logger.log(verbosity, f"Saved a checkpoint in {checkpoint.path}")
         except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
-            failure = f"{type(error).__name__}: {error}"
+            failure = _reason(error, self._partial)
         # Every process learns of the main one's failure: one that went on alone would wait for the others for
         # ever.
         failure = ddp_broadcast(failure, src=0)
@@ -232,3 +233,17 @@ def _missing_files(folder):
     except CheckpointError:
         return []  # damaged is not half: somebody may mend it
     return [name for name in names if not (folder / f"{name}{PARAMFILE_EXT}").is_file()]
+
+
+def _reason(error, folder):
+    """Why a checkpoint could not be written; of a full disk, torch.save says nothing but where it stopped."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    try:
+        for path in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[-1:]:
+            with open(path, "ab", buffering=0) as stream:
+                stream.write(bytes(PROBE_BYTES))
+                os.fsync(stream.fileno())
+    except OSError as system:
+        return system.strerror
+    return f"{type(error).__name__}: {error}"

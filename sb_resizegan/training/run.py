@@ -1,6 +1,7 @@
 """The steps that all trainings share, from the command line to the output folder."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -54,6 +55,8 @@ class RunError(ValueError):
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Within, what a user can mend ends the process with one line; other errors stay tracebacks."""
+    # On a full disk every line of the log would bring a traceback; the training itself says what is wrong.
+    logging.raiseExceptions = False
     try:
         yield
     except (
@@ -189,7 +192,13 @@ def experiment_folder(hparams: dict[str, Any], resolved: str, yaml_path: Path) -
                 f"# {yaml_path} with what it extends and the command line's overrides\n{resolved}",
                 encoding="utf-8",
             )
-        yield folder
+        try:
+            yield folder
+        except OSError as error:
+            # A write that fails does not know to which file.
+            if error.errno is None or error.filename is not None:
+                raise
+            raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def check_device(run_opts):

@@ -4,6 +4,7 @@ import csv
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -245,3 +246,23 @@ def test_every_key_of_a_yaml_is_used(tmp_path, name):
     for key in keys:
         used = f"<{key}>" in text or f'"{key}"' in code or f"hparams.{key}" in code or key in run_options
         assert used, f"{name}: {key} is read nowhere"
+
+
+@pytest.mark.parametrize("room", [100, 30_000, 60_000])
+def test_a_full_disk_is_said_in_one_line(room, small_corpus, tmp_path):
+    """The system refuses files above a size: of the settings, of the log, of a checkpoint."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    done = run(
+        command("resize.yaml", tmp_path / "out", small_corpus),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1])),
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert str(tmp_path / "out") in line and line.endswith("File too large")
+
+
+def test_an_output_folder_that_is_a_file_is_said_in_one_line(small_corpus, tmp_path):
+    (tmp_path / "out").touch()
+    done = run(command("resize.yaml", tmp_path / "out", small_corpus))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ") and str(tmp_path / "out") in done.stderr
