@@ -1,10 +1,13 @@
 """What a recording or a line does to speech and noise alike: band limits, clipping, a codec."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import soundfile
 from scipy.fft import irfft, next_fast_len, rfft
+
+from sb_resizegan.utils.random import Draws
 
 __all__ = ["BANDS_HZ", "CODECS", "band_limited", "clipped", "coded"]
 
@@ -18,7 +21,7 @@ COARSENESS = (0.4, 0.95)
 SEARCH = 4096
 
 
-def band_limited(draws, waveforms, sample_rate):
+def band_limited(draws: Draws, waveforms: Sequence[np.ndarray], sample_rate: int) -> list[np.ndarray]:
     """Takes the same band out of several signals, without delay.
 
     Arguments
@@ -51,7 +54,7 @@ def band_limited(draws, waveforms, sample_rate):
     return [irfft(rfft(x, n=size) * response, n=size)[:samples].astype(np.float32) for x in waveforms]
 
 
-def clipped(draws, waveform):
+def clipped(draws: Draws, waveform: np.ndarray) -> np.ndarray:
     """Cuts peaks off, 3 to 15 dB below the highest.
 
     Arguments
@@ -76,7 +79,7 @@ def clipped(draws, waveform):
     return np.clip(waveform, -limit, limit)
 
 
-def coded(draws, waveform, sample_rate):
+def coded(draws: Draws, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     """Passes a signal through Opus or MP3 and back, at a quality between the best and the worst.
 
     What the codec delays is undone: the lag at which its output resembles its input most.

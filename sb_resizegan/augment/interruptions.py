@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sb_resizegan.utils.random import Draws
+
 __all__ = ["level_step", "silent_stretch", "switched_gain"]
 
 RAMP_SECONDS = (0.002, 0.05)
@@ -12,7 +14,7 @@ FRAME_SECONDS = 0.02
 SEARCHED_SECONDS = 0.5
 
 
-def switched_gain(draws, samples, sample_rate):
+def switched_gain(draws: Draws, samples: int, sample_rate: int) -> np.ndarray:
     """A gain of one and zero in turns, with one to three switches: noise that starts and stops.
 
     Arguments
@@ -47,7 +49,7 @@ def switched_gain(draws, samples, sample_rate):
     return np.interp(np.arange(samples), knots, heights).astype(np.float32)
 
 
-def level_step(draws, speech, sample_rate):
+def level_step(draws: Draws, speech: np.ndarray, sample_rate: int) -> np.ndarray:
     """A gain that is 10 to 30 dB lower before or behind a quiet moment of the speech.
 
     The quiet moment is the faintest 20 ms within half a second of one that is drawn; there, a ramp of 20 ms
@@ -86,7 +88,7 @@ def level_step(draws, speech, sample_rate):
     return np.interp(np.arange(len(speech)), (quiet * frame, (quiet + 1) * frame), heights).astype(np.float32)
 
 
-def silent_stretch(draws, samples, sample_rate):
+def silent_stretch(draws: Draws, samples: int, sample_rate: int) -> slice:
     """Where a recording holds digital silence: a tenth of a second to one second at an end, or in between.
 
     Arguments

@@ -19,6 +19,7 @@ from sb_resizegan.augment.segments import noise_segment, speech_segment
 from sb_resizegan.augment.tonal import tonal_noise
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
+from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.utils.checks import check_count, check_range
 from sb_resizegan.utils.random import FIXED, TRAINING, Draws, rows_of
 
@@ -97,15 +98,15 @@ class NoisyMixtures:
 
     def __init__(
         self,
-        clean,
-        noise=None,
-        rirs=None,
-        segment_samples=32000,
-        levels=None,
-        noises=None,
-        changes=None,
-        channels=None,
-    ):
+        clean: Recordings,
+        noise: Recordings | None = None,
+        rirs: Recordings | None = None,
+        segment_samples: int = 32000,
+        levels: Levels | None = None,
+        noises: Noises | None = None,
+        changes: Changes | None = None,
+        channels: Channels | None = None,
+    ) -> None:
         check_count("segment_samples", segment_samples)
         self.levels, self.changes = levels or Levels(), changes or Changes()
         self.channels = channels or Channels()
@@ -136,7 +137,7 @@ class NoisyMixtures:
         rows = rows_of(rank, world_size, batch_size)
         return self._stack(Draws(seed, n, row, TRAINING) for row in rows)
 
-    def fixed(self, count, seed):
+    def fixed(self, count: int, seed: int) -> NoisyBatch:
         """Mixtures that are the same at each call, for validation.
 
         Arguments

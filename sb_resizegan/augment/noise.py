@@ -4,6 +4,8 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len
 
 from sb_resizegan.augment.segments import SPEECH_RMS, noise_segment
+from sb_resizegan.dataio.recordings import Recordings
+from sb_resizegan.utils.random import Draws
 
 __all__ = ["COLOURS", "babble_noise", "coloured_noise", "random_colour", "talker_noise"]
 
@@ -17,7 +19,7 @@ VOICE_STEP_DB = 6.0
 TRIES = 8
 
 
-def coloured_noise(draws, samples, sample_rate, exponent):
+def coloured_noise(draws: Draws, samples: int, sample_rate: int, exponent: float) -> np.ndarray:
     """Stationary noise whose power density falls as a power of the frequency.
 
     Its spectrum is drawn at random and shaped; a bin's parts are uniform, their sum over all bins is Gaussian
@@ -56,7 +58,7 @@ def coloured_noise(draws, samples, sample_rate, exponent):
     return noise / np.sqrt(np.mean(noise**2))
 
 
-def random_colour(draws):
+def random_colour(draws: Draws) -> float:
     """Draws an exponent: white, pink, brown or any from −1 to 2.5, each with the same probability.
 
     Arguments
@@ -78,7 +80,7 @@ def random_colour(draws):
     return exponents[draws.below(len(exponents))]
 
 
-def babble_noise(speech, draws, samples, target=None):
+def babble_noise(speech: Recordings, draws: Draws, samples: int, target: int | None = None) -> np.ndarray:
     """Three to eight other utterances at once, their levels up to 6 dB apart.
 
     Arguments
@@ -109,7 +111,7 @@ def babble_noise(speech, draws, samples, target=None):
     return babble
 
 
-def talker_noise(speech, draws, samples, target):
+def talker_noise(speech: Recordings, draws: Draws, samples: int, target: int) -> np.ndarray:
     """One other voice: what it says runs in a loop where it is shorter.
 
     Arguments

@@ -1,6 +1,7 @@
 """What a mixture may become, in groups: levels, noise, and what changes the signals themselves."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sb_resizegan.utils.checks import check_probability, check_range
 
@@ -193,7 +194,7 @@ class Channels:
 GROUPS = {"levels": Levels, "noises": Noises, "changes": Changes, "channels": Channels}
 
 
-def grouped_options(**options) -> dict:
+def grouped_options(**options: Any) -> dict:
     """Sorts options, as a training's yaml has them, into their groups.
 
     Arguments

@@ -4,6 +4,8 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import lfilter
 
+from sb_resizegan.utils.random import Draws
+
 __all__ = [
     "change_speed",
     "equalise",
@@ -23,7 +25,7 @@ EARLY_SECONDS = 0.05
 BEFORE_DIRECT_SECONDS = 0.0025
 
 
-def change_speed(waveform, percent):
+def change_speed(waveform: np.ndarray, percent: int) -> np.ndarray:
     """Plays faster or slower, with the pitch going along.
 
     Resamples by way of the spectrum: band-limited, and exact but for the last few milliseconds.
@@ -53,7 +55,7 @@ def change_speed(waveform, percent):
     return slower[:samples] * np.float32(SPEED_STEPS / percent)
 
 
-def equalise(waveform, draws):
+def equalise(waveform: np.ndarray, draws: Draws) -> np.ndarray:
     """Filters at random, as a microphone or a recording chain might.
 
     A recursive filter of second order whose coefficients are uniform in ±3/8 (Valin: A Hybrid DSP/Deep
@@ -82,7 +84,7 @@ def equalise(waveform, draws):
     return lfilter(forward, backward, waveform)
 
 
-def low_pass_response(cutoff_hz, sample_rate, bins):
+def low_pass_response(cutoff_hz: float, sample_rate: int, bins: int) -> np.ndarray:
     """Zero-phase frequency response: 1 up to 5 % below a frequency, 0 from 5 % above it.
 
     Arguments
@@ -109,7 +111,7 @@ def low_pass_response(cutoff_hz, sample_rate, bins):
     return (0.5 + 0.5 * np.cos(np.pi * place)).astype(np.float32)
 
 
-def gain_contour(draws, samples, sample_rate):
+def gain_contour(draws: Draws, samples: int, sample_rate: int) -> np.ndarray:
     """A gain that changes one to three times by up to 10 dB, within 50 ms each.
 
     Arguments
@@ -143,7 +145,7 @@ def gain_contour(draws, samples, sample_rate):
     return np.interp(np.arange(samples), knots, heights).astype(np.float32)
 
 
-def room_responses(response, sample_rate, size):
+def room_responses(response: np.ndarray, sample_rate: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Splits a room's impulse response into what a listener takes for the voice itself, and all of it.
 
     The direct path is where the response is largest. What comes earlier than 2.5 ms before it is cut off; the

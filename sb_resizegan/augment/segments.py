@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from sb_resizegan.dataio.recordings import Recordings
+from sb_resizegan.utils.random import Draws
+
 __all__ = ["noise_segment", "speech_segment"]
 
 FADE_SECONDS = 0.005
@@ -16,7 +19,7 @@ LEVEL_STEP_DB = 3.0
 SPEECH_RMS = 0.1
 
 
-def speech_segment(speech, draws, samples):
+def speech_segment(speech: Recordings, draws: Draws, samples: int) -> tuple[np.ndarray, int]:
     """A segment that holds active speech, of one utterance or of several of the same folder.
 
     A moment of activity is drawn, each equally likely, and comes to lie anywhere in the segment but within
@@ -63,7 +66,7 @@ def speech_segment(speech, draws, samples):
         gain_db = draws.between(-LEVEL_STEP_DB, LEVEL_STEP_DB)
 
 
-def noise_segment(noise, recording, anchor, draws, samples):
+def noise_segment(noise: Recordings, recording: int, anchor: int, draws: Draws, samples: int) -> np.ndarray:
     """A stretch of a recording around a moment of it; a shorter recording runs in a loop.
 
     Where the loop closes, end and beginning are cross-faded for 20 ms at equal power.

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sb_resizegan.utils.random import Draws
+
 __all__ = ["chirps", "motor", "tonal_noise", "tone"]
 
 LOWEST_HZ, HIGHEST_HZ = 700.0, 7000.0
@@ -14,7 +16,7 @@ MOST_PARTIALS = 40
 WOW_HZ = (0.1, 6.0)
 
 
-def chirps(draws, samples, sample_rate):
+def chirps(draws: Draws, samples: int, sample_rate: int) -> np.ndarray:
     """Bursts of a gliding tone between 0.7 and 7 kHz, as of a bird.
 
     Arguments
@@ -54,7 +56,7 @@ def chirps(draws, samples, sample_rate):
     return noise
 
 
-def tone(draws, samples, sample_rate):
+def tone(draws: Draws, samples: int, sample_rate: int) -> np.ndarray:
     """One to three steady tones between 0.7 and 7 kHz, each with a slow vibrato and a slow tremolo.
 
     Arguments
@@ -91,7 +93,7 @@ def tone(draws, samples, sample_rate):
     return noise
 
 
-def motor(draws, samples, sample_rate):
+def motor(draws: Draws, samples: int, sample_rate: int) -> np.ndarray:
     """Partials of a pitch between 25 and 400 Hz that wavers, as of an engine, a drill or a fan.
 
     Arguments
@@ -126,7 +128,7 @@ def motor(draws, samples, sample_rate):
     return np.take(period, (turns * TABLE).astype(np.intp), mode="wrap")
 
 
-def tonal_noise(draws, samples, sample_rate):
+def tonal_noise(draws: Draws, samples: int, sample_rate: int) -> np.ndarray:
     """One of the three, each with the same probability.
 
     Arguments

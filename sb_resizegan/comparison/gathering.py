@@ -3,8 +3,11 @@
 import math
 import re
 import statistics
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
+from sb_resizegan.comparison.grid import Grid, GridRun
 from sb_resizegan.comparison.results import GRADIENT_STATES, Results
 from sb_resizegan.metrics.gradients import measure_gradients
 from sb_resizegan.metrics.measures import readable, reference_column
@@ -33,7 +36,7 @@ class Summary(NamedTuple):
     """Standard deviation over runs by measure, NaN for a single run."""
 
 
-def gather(grid, runs, say=print):
+def gather(grid: Grid, runs: list[GridRun], say: Callable = print) -> Path:
     """Measures finished runs, and writes tables, pictures and the report into the grid's output folder.
 
     Each run's exported generator is measured anew on ``grid.compared_windows`` windows against twice as many
@@ -101,7 +104,7 @@ def gather(grid, runs, say=print):
     )
 
 
-def summarise(rows):
+def summarise(rows: list[dict]) -> list[Summary]:
     """Mean and spread over the runs of each variant.
 
     Arguments
@@ -141,7 +144,7 @@ def summarise(rows):
     return summaries
 
 
-def markdown_table(header, rows):
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown.
 
     Example

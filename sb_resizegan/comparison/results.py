@@ -2,6 +2,7 @@
 
 import torch
 
+from sb_resizegan.comparison.grid import GridRun
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.inference import SpeechWindowGenerator, load_weights
@@ -26,7 +27,7 @@ class Results:
         Generated windows of a run; there are twice as many real ones.
     """
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         self.count = count
         self._speech, self._fresh = {}, {}
 
@@ -43,7 +44,7 @@ class Results:
         """Windows of files that the run was trained on, ``(4 * count, time)``."""
         return self._windows(run, "train").fixed(4 * self.count, run.seed)
 
-    def gradients(self, run):
+    def gradients(self, run: GridRun) -> dict[str, torch.Tensor]:
         """Gradients of the run's critic with respect to windows, before and after the training.
 
         The critic scores as in training, with shuffled phases. Those of fresh critics are of many, and of

@@ -13,7 +13,7 @@ LOUD_SECONDS = 0.1
 BRIDGED_SECONDS = 0.1
 
 
-def frame_levels(waveform, sample_rate):
+def frame_levels(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     """Level of consecutive frames of 20 ms, each frame's mean removed.
 
     Arguments
@@ -42,7 +42,7 @@ def frame_levels(waveform, sample_rate):
     return 10 * np.log10(np.maximum(powers, 1e-20))
 
 
-def active_regions(waveform, sample_rate, minimum_samples=1):
+def active_regions(waveform: np.ndarray, sample_rate: int, minimum_samples: int = 1) -> np.ndarray:
     """Finds the stretches of a recording in which somebody speaks.
 
     A frame is active when it is within 35 dB of the recording's loud frames (the level that 0.1 s of it
@@ -94,7 +94,7 @@ def active_regions(waveform, sample_rate, minimum_samples=1):
     return _merge(starts, ends)
 
 
-def level_gain(waveform, regions, level_db, peak):
+def level_gain(waveform: np.ndarray, regions: np.ndarray, level_db: float, peak: float) -> float:
     """Gain that brings active speech to a level, less where the peak would otherwise be exceeded.
 
     Arguments

@@ -47,7 +47,7 @@ class FileBytes:
     >>> os.close(descriptor)
     """
 
-    def __init__(self, descriptor: int):
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
 

@@ -34,7 +34,14 @@ class CutWindows(NamedTuple):
     """Reasons by the path of a file that gave no window."""
 
 
-def cut_windows(path, num_windows, window_samples=2048, sample_rate=16000, lowpass_hz=None, seed=0):
+def cut_windows(
+    path: str | Path,
+    num_windows: int,
+    window_samples: int = 2048,
+    sample_rate: int = 16000,
+    lowpass_hz: float | None = None,
+    seed: int = 0,
+) -> CutWindows:
     """Cuts consecutive windows of a file, or of all audio files in a folder, and draws some of them.
 
     The first window of a file begins with the file, so that joined windows are cut where they were joined.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from speechbrain.dataio.dataio import load_data_json
@@ -13,7 +14,11 @@ __all__ = ["read_manifest", "read_report", "stamp_files"]
 logger = get_logger(__name__)
 
 
-def stamp_files(names, options, folder=""):
+def stamp_files(
+    names: Iterable[str],
+    options: Sequence[object],
+    folder: str | Path = "",
+) -> str:
     """Digest of files' names, sizes and times, and of what is to be done with them.
 
     Arguments
@@ -46,7 +51,7 @@ def stamp_files(names, options, folder=""):
     return digest.hexdigest()
 
 
-def read_report(path, stamp):
+def read_report(path: Path, stamp: str) -> dict | None:
     """What an earlier preparation reported, if it was of the same files and options.
 
     Arguments
@@ -78,7 +83,7 @@ def read_report(path, stamp):
     return report if isinstance(report, dict) and report.get("stamp") == stamp else None
 
 
-def read_manifest(manifest_json, data_root=None):
+def read_manifest(manifest_json: str | Path, data_root: str | Path | None = None) -> dict:
     """Reads a SpeechBrain manifest and fills in its paths.
 
     Arguments

@@ -78,13 +78,13 @@ class PairedSegments:
 
     def __init__(
         self,
-        manifest_json,
-        segment_samples,
-        sample_rate=16000,
-        data_root=None,
-        max_memory_gb=2.0,
-        cache_folder=None,
-    ):
+        manifest_json: str | Path,
+        segment_samples: int,
+        sample_rate: int = 16000,
+        data_root: str | Path | None = None,
+        max_memory_gb: float = 2.0,
+        cache_folder: str | Path | None = None,
+    ) -> None:
         check_count("segment_samples", segment_samples)
         check_count("sample_rate", sample_rate)
         if not max_memory_gb >= 0:
@@ -112,7 +112,7 @@ class PairedSegments:
             self._ends[-1] / sample_rate / 60,
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         """How many pairs of utterances there are."""
         return len(self._lengths)
 

@@ -1,7 +1,9 @@
 """Recordings decoded once into one file of samples, from which any stretch can be had at no cost."""
 
 import json
+from collections.abc import Sequence
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 
@@ -72,8 +74,13 @@ class Recordings:
     """
 
     def __init__(
-        self, sources, sample_rate=16000, min_seconds=0.2, impulse_responses=False, cache_folder=None
-    ):
+        self,
+        sources: Path,
+        sample_rate: int = 16000,
+        min_seconds: float = 0.2,
+        impulse_responses: bool = False,
+        cache_folder: str | Path | None = None,
+    ) -> None:
         check_count("sample_rate", sample_rate)
         if not (isinstance(min_seconds, Real) and min_seconds >= 0):
             raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
@@ -93,11 +100,11 @@ class Recordings:
         self._choose(np.arange(len(self._names)))
         report(self._sources, self)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length of all recordings together."""
         return float(self.lengths.sum() / self.sample_rate)
 
@@ -112,11 +119,11 @@ class Recordings:
         return self._moments.samples(len(self)) / self.sample_rate
 
     @property
-    def below_sample_rate(self):
+    def below_sample_rate(self) -> int:
         """How many recordings had a lower sampling rate before they were resampled."""
         return int((self.source_rates < self.sample_rate).sum())
 
-    def read(self, recording, start=0, samples=None):
+    def read(self, recording: int, start: int = 0, samples: int | None = None) -> np.ndarray:
         """Reads a stretch of a recording.
 
         Arguments
@@ -138,7 +145,7 @@ class Recordings:
         last = end if samples is None else min(first + samples, end)
         return self._audio[first:last] * self._scales[recording]
 
-    def locate(self, place):
+    def locate(self, place: float) -> tuple[int, int]:
         """Finds a moment of activity: each one is equally likely if ``place`` is uniform, but for weights.
 
         Arguments
@@ -153,7 +160,7 @@ class Recordings:
         """
         return self._moments.locate(place)
 
-    def neighbour(self, recording, place):
+    def neighbour(self, recording: int, place: float) -> int:
         """Chooses another recording of the same folder, as a rule of the same voice.
 
         Arguments
@@ -178,7 +185,7 @@ class Recordings:
         """Whether two recordings lie in one folder, or are of one voice where these are known."""
         return self._group_starts[first] == self._group_starts[second]
 
-    def split(self, valid_fraction, seed=0):
+    def split(self, valid_fraction: float, seed: int = 0) -> "tuple[Recordings, Recordings]":
         """Splits by file, each file on its own, so that new ones don't move the others.
 
         Arguments
@@ -211,7 +218,7 @@ class Recordings:
         is_valid = np.array([name in valid for name in self.names])
         return self._part(~is_valid), self._part(is_valid)
 
-    def weighted(self, weights, voices=None):
+    def weighted(self, weights: Sequence[float], voices: Sequence[str] | None = None) -> "Recordings":
         """The same recordings with some of them more likely than others.
 
         Arguments
@@ -286,6 +293,6 @@ class Recordings:
         # The mapped file goes to a spawned worker by name, not by content.
         return {**self.__dict__, "_audio": None}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state) -> None:
         self.__dict__.update(state)
         self._audio = map_samples(self._path)

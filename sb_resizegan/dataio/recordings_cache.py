@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -15,9 +17,13 @@ from tqdm import tqdm
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.finding import why_left_out
+from sb_resizegan.dataio.prepare.sources import SourceFile
 from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.files import replacing
 from sb_resizegan.utils.locks import file_lock
+
+if TYPE_CHECKING:
+    from sb_resizegan.dataio.recordings import Recordings
 
 __all__ = ["DecodingOptions", "NoRecordingsError", "describe", "load_or_build", "map_samples", "report"]
 
@@ -50,7 +56,9 @@ class _Decoded(NamedTuple):
     regions: np.ndarray
 
 
-def load_or_build(files, folder, sources, options):
+def load_or_build(
+    files: list[SourceFile], folder: Path, sources: str, options: DecodingOptions
+) -> tuple[Path, dict[str, np.ndarray]]:
     """Finds the samples of files in a folder, or else decodes the files. Other processes wait meanwhile.
 
     An earlier version of the same sources (a file has changed, been added or gone) is removed.
@@ -104,7 +112,7 @@ def load_or_build(files, folder, sources, options):
     return audio_path, index
 
 
-def map_samples(path):
+def map_samples(path: Path) -> np.ndarray:
     """Maps a file of samples into memory: int16, ``(time,)``, all recordings one after the other."""
     return np.memmap(path, dtype=np.int16, mode="r")
 
@@ -217,13 +225,13 @@ def _decode(path, options):
     return _Decoded(np.rint(waveform / scale).astype(np.int16), scale, rate, level, regions)
 
 
-def describe(sources):
+def describe(sources: str | Path | Sequence[str | Path]) -> str:
     """What the user calls the sources, for messages."""
     sources = [sources] if isinstance(sources, str | os.PathLike) else sources
     return ", ".join(ascii(str(source))[1:-1] for source in sources)
 
 
-def report(sources, recordings):
+def report(sources: str, recordings: "Recordings") -> None:
     """Logs how many recordings there are, and warns of what was left out and of what lacks the upper band."""
     logger.info("%s: %d recordings, %.1f minutes", sources, len(recordings), recordings.seconds / 60)
     for reason, names in recordings.skipped.items():

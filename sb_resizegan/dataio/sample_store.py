@@ -2,6 +2,8 @@
 
 import glob
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from speechbrain.utils.logger import get_logger
@@ -47,7 +49,9 @@ class SampleStore:
     ((5,), [3, 2])
     """
 
-    def __init__(self, make_pieces, size_gb, max_memory_gb, folder, name, stamp):
+    def __init__(
+        self, make_pieces: Callable, size_gb: float, max_memory_gb: float, folder: Path, name: str, stamp: str
+    ) -> None:
         if size_gb <= max_memory_gb:
             pieces = list(make_pieces())
             self._path = None
@@ -100,7 +104,7 @@ class SampleStore:
         # A mapped file goes to a spawned worker by name, not by content.
         return {**self.__dict__, "samples": self.samples if self._path is None else None}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state) -> None:
         self.__dict__.update(state)
         if self.samples is None:
             self.samples = self._map()

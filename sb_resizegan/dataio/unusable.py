@@ -23,7 +23,7 @@ class UnusableAudioError(ValueError):
     a.wav: corrupt: ends after 3 bytes
     """
 
-    def __init__(self, reason: str, path: str | os.PathLike, detail: str):
+    def __init__(self, reason: str, path: str | os.PathLike, detail: str) -> None:
         super().__init__(f"{path}: {reason}: {detail}")
         self.reason = reason
         self._parts = (reason, path, detail)

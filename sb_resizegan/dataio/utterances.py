@@ -1,5 +1,6 @@
 """Pairs of noisy and clean utterances: read from their manifest and files, whole, to validate and test on."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,9 @@ class Utterance(NamedTuple):
     """Signal-to-noise ratio as the corpus states it, None if it doesn't."""
 
 
-def read_utterances(manifest_json, data_root=None, sample_rate=16000):
+def read_utterances(
+    manifest_json: str | Path, data_root: str | Path | None = None, sample_rate: int = 16000
+) -> list[Utterance]:
     """Reads all pairs of a manifest.
 
     Arguments
@@ -66,7 +69,7 @@ def read_utterances(manifest_json, data_root=None, sample_rate=16000):
     ]
 
 
-def read_pair_manifest(manifest_json, data_root=None):
+def read_pair_manifest(manifest_json: str | Path, data_root: str | Path | None = None) -> dict:
     """Reads a manifest of pairs and fills in its paths.
 
     Arguments
@@ -105,7 +108,7 @@ def read_pair_manifest(manifest_json, data_root=None):
     return pairs
 
 
-def read_pair(entry, sample_rate):
+def read_pair(entry: dict, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Reads both sides of a pair, cut to the shorter one.
 
     Arguments
@@ -147,7 +150,7 @@ def read_pair(entry, sample_rate):
     return noisy, clean
 
 
-def measured_snr_db(noisy, clean):
+def measured_snr_db(noisy: np.ndarray, clean: np.ndarray) -> float:
     """Signal-to-noise ratio of an utterance: the clean part of the noisy signal over all else in it.
 
     The clean part is the clean signal with the gain that leaves the least energy over.

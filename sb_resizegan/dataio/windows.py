@@ -81,15 +81,15 @@ class SpeechWindows:
 
     def __init__(
         self,
-        manifest_json,
-        window_samples=2048,
-        sample_rate=16000,
-        lowpass_hz=1500.0,
-        data_root=None,
-        level_db=-20.0,
-        max_memory_gb=2.0,
-        cache_folder=None,
-    ):
+        manifest_json: str | Path,
+        window_samples: int = 2048,
+        sample_rate: int = 16000,
+        lowpass_hz: float | None = 1500.0,
+        data_root: str | Path | None = None,
+        level_db: float = -20.0,
+        max_memory_gb: float = 2.0,
+        cache_folder: str | Path | None = None,
+    ) -> None:
         check_count("window_samples", window_samples)
         check_count("sample_rate", sample_rate)
         check_lowpass(lowpass_hz, sample_rate)
@@ -125,7 +125,7 @@ class SpeechWindows:
         )
 
     @property
-    def number_of_windows(self):
+    def number_of_windows(self) -> int:
         """How many different windows there are: one for every possible first sample."""
         return int(self._numbers_end[-1])
 
@@ -141,7 +141,7 @@ class SpeechWindows:
         numbers = self._draw(n, batch_size * world_size, seed, TRAINING)
         return self._cut(numbers[rows.start : rows.stop])
 
-    def fixed(self, count, seed):
+    def fixed(self, count: int, seed: int) -> torch.Tensor:
         """Windows that are the same at each call, for validation or as a sample of real speech.
 
         Arguments

@@ -1,8 +1,9 @@
 """Utterances by their signal-to-noise ratio: groups of them, and some that are spread over it."""
 
 import math
+from collections.abc import Sequence
 
-from sb_resizegan.dataio.utterances import measured_snr_db
+from sb_resizegan.dataio.utterances import Utterance, measured_snr_db
 
 __all__ = ["choose_shown", "snr_buckets", "snr_of"]
 
@@ -10,7 +11,7 @@ MOST_NOMINAL = 8
 BIN_DB = 5
 
 
-def snr_buckets(snr_db):
+def snr_buckets(snr_db: Sequence[float]) -> list[tuple[str, list[int]]]:
     """Groups utterances by their signal-to-noise ratio.
 
     A corpus that was mixed at a few nominal ratios gets a bucket for each, any other buckets of 5 dB, whose
@@ -55,7 +56,7 @@ def snr_buckets(snr_db):
     return [(label(key), groups[key]) for key in sorted(groups)]
 
 
-def choose_shown(utterances, count):
+def choose_shown(utterances: Sequence[Utterance], count: int) -> list[int]:
     """Chooses utterances to listen to, spread evenly over the signal-to-noise ratios.
 
     Arguments
@@ -87,7 +88,7 @@ def choose_shown(utterances, count):
     return [ranked[step] for step in steps]
 
 
-def snr_of(utterance):
+def snr_of(utterance: Utterance) -> float:
     """Signal-to-noise ratio of an utterance.
 
     Arguments

@@ -1,12 +1,20 @@
 """Enhancing many utterances."""
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
 
 __all__ = ["enhance_utterances"]
 
 
 @torch.no_grad()
-def enhance_utterances(enhance, noisy, device="cpu", progress=None):
+def enhance_utterances(
+    enhance: Callable,
+    noisy: Sequence[np.ndarray | torch.Tensor],
+    device: str | torch.device = "cpu",
+    progress: Callable | None = None,
+) -> list[np.ndarray]:
     """Enhances utterances one by one: a model with recurrent layers hears the padding of a batch.
 
     Arguments

@@ -1,5 +1,6 @@
 """An evaluation: some systems enhance utterances, and what they make is scored beside the noisy speech."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,7 +44,13 @@ class EvaluationResult:
 
 
 def evaluate(
-    utterances, systems, options=None, samplers=None, progress=None, outputs=None, transcripts=None
+    utterances: Sequence[Utterance],
+    systems: dict[str, Callable],
+    options: EvaluationOptions | None = None,
+    samplers: dict[str, Callable] | None = None,
+    progress: Callable | None = None,
+    outputs: dict[str, list[np.ndarray]] | None = None,
+    transcripts: Sequence[str] | None = None,
 ) -> EvaluationResult:
     """Scores enhancers, and noisy speech as it is, on a set of utterances.
 

@@ -2,11 +2,15 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, audio_header, read_signal
 from sb_resizegan.dataio.finding import files_below, why_left_out
+from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import SAMPLE_RATE, score_sources
 
 
@@ -60,7 +64,9 @@ def _audio_files(folder):
     return files, problems
 
 
-def find_pairs(reference_folder, degraded_folder, resampling=False):
+def find_pairs(
+    reference_folder: Path, degraded_folder: Path, resampling: bool = False
+) -> tuple[list[FilePair], list[str]]:
     """Matches the recordings of two folders by their path without suffix.
 
     Arguments
@@ -145,7 +151,7 @@ def _inspect(pair, resampling):
     return None
 
 
-def add_noisy(pairs, folder):
+def add_noisy(pairs: list[FilePair], folder: Path) -> None:
     """Finds for each pair the noisy file that was enhanced.
 
     Arguments
@@ -167,7 +173,7 @@ def add_noisy(pairs, folder):
         pair.noisy = files[pair.name]
 
 
-def read_pair(pair):
+def read_pair(pair: FilePair) -> list[np.ndarray]:
     """Reads the files of a pair at 16 kHz, cut to the shortest one.
 
     Arguments
@@ -190,7 +196,7 @@ def read_pair(pair):
     return [signal[:length] for signal in signals]
 
 
-def score_pairs(pairs, options, progress=None):
+def score_pairs(pairs: list[FilePair], options: ScoringOptions, progress: Callable | None = None) -> None:
     """Scores all pairs: PESQ in batches here, the rest file by file in other processes.
 
     Arguments

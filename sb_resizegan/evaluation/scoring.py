@@ -7,6 +7,7 @@ What is scored is this package's PESQ, ``pesq_wb``, and any of
 import concurrent.futures
 import multiprocessing
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,8 +30,13 @@ SECONDS_FOR_PROCESSES = 200
 
 
 def score_utterances(
-    references, estimates, options=None, sample_rate=SAMPLE_RATE, noisy=None, transcripts=None
-):
+    references: Sequence[np.ndarray | torch.Tensor],
+    estimates: Sequence[np.ndarray | torch.Tensor],
+    options: ScoringOptions | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    noisy: Sequence[np.ndarray | torch.Tensor] | None = None,
+    transcripts: Sequence[str] | None = None,
+) -> list[dict]:
     """Scores enhanced utterances.
 
     Arguments
@@ -99,7 +105,15 @@ def score_utterances(
     )
 
 
-def score_sources(sources, load, seconds, options, progress=None, has_noisy=False, transcripts=None):
+def score_sources(
+    sources,
+    load: Callable,
+    seconds: Sequence[float],
+    options: ScoringOptions,
+    progress: Callable | None = None,
+    has_noisy: bool = False,
+    transcripts: Sequence[str] | None = None,
+) -> list[dict]:
     """Scores pairs of signals wherever they are: PESQ in batches here, the rest one by one elsewhere.
 
     Arguments
@@ -167,7 +181,7 @@ def score_sources(sources, load, seconds, options, progress=None, has_noisy=Fals
     return results
 
 
-def batches(seconds, batch_size):
+def batches(seconds: Sequence[float], batch_size: int):
     """Cuts utterances, shortest first, into batches of at most a size and a number of seconds.
 
     Arguments

@@ -2,8 +2,10 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.by_snr import snr_buckets, snr_of
 from sb_resizegan.metrics.measures import MEASURES
 
@@ -63,7 +65,13 @@ class SystemScores:
     5 dB {'pesq_wb': 2.0}
     """
 
-    def __init__(self, names, snr_db, systems, measured=()):
+    def __init__(
+        self,
+        names: Sequence[str],
+        snr_db: Sequence[float],
+        systems: dict[str, list[dict]],
+        measured: Sequence[str] = (),
+    ) -> None:
         self.names, self.snr_db = list(names), [float(value) for value in snr_db]
         if not self.names or not systems:
             raise ValueError(
@@ -83,7 +91,7 @@ class SystemScores:
         self.measures = [name for name in MEASURES if name in found]
 
     @classmethod
-    def of(cls, utterances, systems):
+    def of(cls, utterances: Sequence[Utterance], systems: dict[str, list[dict]]) -> "SystemScores":
         """Scores of utterances; where one states no signal-to-noise ratio, it is measured.
 
         Arguments
@@ -102,7 +110,7 @@ class SystemScores:
         names = [utterance.name for utterance in utterances]
         return cls(names, snr_db, systems, [utterance.name for utterance in measured])
 
-    def rows(self):
+    def rows(self) -> list[MeanScores]:
         """Means: over all utterances first, then by ascending signal-to-noise ratio.
 
         Returns
@@ -115,7 +123,7 @@ class SystemScores:
             for system in self.systems
         ]
 
-    def buckets(self):
+    def buckets(self) -> list[tuple[str, list[int]]]:
         """All utterances, then those of each bucket of signal-to-noise ratios.
 
         Returns
@@ -125,7 +133,7 @@ class SystemScores:
         """
         return [("all", list(range(len(self.names)))), *snr_buckets(self.snr_db)]
 
-    def values(self, system, indices, measure):
+    def values(self, system: str, indices: Sequence[int], measure: str) -> list[float]:
         """A system's scores of those utterances for which every system has the measure.
 
         Arguments
@@ -157,7 +165,7 @@ class SystemScores:
             math.isfinite(scores[index].get(measure, float("nan"))) for scores in self.systems.values()
         )
 
-    def missing(self, system, index):
+    def missing(self, system: str, index: int) -> list[str]:
         """Measures that a system's output of an utterance has no figure for.
 
         Arguments
@@ -174,7 +182,7 @@ class SystemScores:
         score = self.systems[system][index]
         return [name for name in self.measures if not math.isfinite(score.get(name, float("nan")))]
 
-    def worse(self, system, measure, than="noisy"):
+    def worse(self, system: str, measure: str, than: str = "noisy") -> list[int]:
         """Utterances that a system made worse than another one left them.
 
         Arguments

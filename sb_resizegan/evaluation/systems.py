@@ -1,5 +1,9 @@
 """Loaded models as the functions that a test scores."""
 
+from pathlib import Path
+
+import torch
+
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
 
 __all__ = ["as_sampler", "as_system", "load_system"]
@@ -7,7 +11,7 @@ __all__ = ["as_sampler", "as_system", "load_system"]
 SAMPLE_RATE = 16000
 
 
-def load_system(source, device, trust=False):
+def load_system(source: str | Path, device: str | torch.device, trust: bool = False) -> GenerativeEnhancement:
     """Loads an enhancer for 16 kHz.
 
     Arguments
@@ -39,11 +43,11 @@ def load_system(source, device, trust=False):
     return model
 
 
-def as_system(model, seed=0):
+def as_system(model, seed: int = 0):
     """A function that enhances a batch ``(batch, time)``, with the same latents each time."""
     return lambda noisy: model.enhance_batch(noisy, seed=seed)
 
 
-def as_sampler(model, seed=0):
+def as_sampler(model, seed: int = 0):
     """A function that enhances copies ``(copies, time)`` of one utterance, each with a latent of its own."""
     return lambda copies: model.enhance_batch(copies[:1], seed=seed, num_samples=len(copies))[:, 0]

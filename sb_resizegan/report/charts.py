@@ -1,6 +1,7 @@
 """Line charts as SVG inside a page: they take the page's colours, light or dark, and scale with its width."""
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 __all__ = ["line_chart"]
@@ -10,7 +11,9 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 10, 30, 30
 TICKS = 5
 
 
-def line_chart(title, curves, dashed=()):
+def line_chart(
+    title: str, curves: list[tuple[str, list[tuple]]], dashed: Sequence[tuple[str, float]] = ()
+) -> str:
     """A chart of curves over epochs.
 
     Arguments

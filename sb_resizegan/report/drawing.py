@@ -4,9 +4,11 @@ Figures are drawn with the Agg canvas directly, so that importing this module or
 leaves ``matplotlib.pyplot`` alone. Files appear complete or not at all.
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from sb_resizegan.utils.files import replacing
 
@@ -15,7 +17,7 @@ __all__ = ["COLOURS", "cycle", "save"]
 COLOURS = ("#222222", "#d1495b", "#2e86ab", "#3a7d44", "#8e5aa8", "#e08e1b", "#6b6b6b")
 
 
-def save(figure, path, dpi=130):
+def save(figure: Figure, path: str | Path, dpi: int = 130) -> Path:
     """Writes a figure; a file that was there before is replaced in one step.
 
     Arguments
@@ -43,7 +45,7 @@ def save(figure, path, dpi=130):
     return path
 
 
-def cycle(colours):
+def cycle(colours: Sequence[str]) -> Iterator[str]:
     """Colours, again and again."""
     while True:
         yield from colours

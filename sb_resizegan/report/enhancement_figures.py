@@ -1,11 +1,13 @@
 """Pictures of enhancement: spectrograms of utterances side by side, PESQ over signal-to-noise ratio."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from sb_resizegan.evaluation.system_scores import SystemScores
 from sb_resizegan.report.drawing import COLOURS, save
 from sb_resizegan.report.window_figures import DYNAMIC_RANGE_DB, joined_spectrogram
 
@@ -15,7 +17,9 @@ N_FFT, HOP = 512, 128
 MOST_SECONDS = 15
 
 
-def utterances_figure(rows, path, sample_rate=16000, title=None):
+def utterances_figure(
+    rows: dict[str, dict], path: str | Path, sample_rate: int = 16000, title: str | None = None
+) -> Path:
     """Spectrograms of several versions of utterances, a row an utterance, a column a version.
 
     In a row, 0 dB is the loudest bin of the last version; the scale ends 80 dB below. Of a long utterance the
@@ -81,7 +85,7 @@ def utterances_figure(rows, path, sample_rate=16000, title=None):
     return save(figure, path, dpi=90)  # there is one for each epoch of a training
 
 
-def pesq_figure(scores, path):
+def pesq_figure(scores: SystemScores, path: str | Path) -> Path:
     """Mean PESQ by signal-to-noise ratio, a line a system; bars are standard errors over utterances.
 
     Arguments

@@ -1,6 +1,7 @@
 """What an evaluation leaves in a folder: tables, pictures, sounds; written, and found again."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from sb_resizegan.evaluation.by_snr import choose_shown
@@ -16,7 +17,13 @@ __all__ = ["read_examples", "read_variation", "write_evaluation"]
 LATENTS = "latents.csv"
 
 
-def write_evaluation(result: EvaluationResult, folder, shown=4, save_audio=False, remarks=()) -> Path:
+def write_evaluation(
+    result: EvaluationResult,
+    folder: str | Path,
+    shown: int = 4,
+    save_audio: bool = False,
+    remarks: Sequence[str] = (),
+) -> Path:
     """Writes what an evaluation found.
 
     In ``folder`` it leaves ``scores.md`` (the table), ``scores.csv`` (a row for each utterance and system),
@@ -75,7 +82,7 @@ def write_evaluation(result: EvaluationResult, folder, shown=4, save_audio=False
     return folder
 
 
-def read_examples(folder):
+def read_examples(folder: str | Path):
     """The examples that `write_evaluation()` left.
 
     Arguments
@@ -103,7 +110,7 @@ def read_examples(folder):
     return list(found.values())
 
 
-def read_variation(folder):
+def read_variation(folder: str | Path) -> dict[str, dict]:
     """What `write_evaluation()` found out about latents.
 
     Arguments

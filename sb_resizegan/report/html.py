@@ -1,6 +1,7 @@
 """Parts of the project's pages: html that needs nothing else, pictures and sounds inside, no script."""
 
 import base64
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +42,7 @@ class ReportTable(NamedTuple):
     """Of lists of words, as long as the header; the first one names the row."""
 
 
-def write_page(path, title, parts):
+def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
     """Writes a page; a file that was there before is replaced in one step.
 
     Arguments
@@ -86,7 +87,7 @@ def words_table(table):
     )
 
 
-def figure(picture, caption, size=""):
+def figure(picture, caption, size: str = ""):
     """A png file with its caption; ``wide`` ones can be pushed sideways on a phone, ``narrow`` ones not."""
     kind = f' class="{size}"' if size else ""
     image = f'<img src="{_data(picture, "image/png")}" alt="{escape(caption)}">'
@@ -144,7 +145,7 @@ def log_text(lines):
     return f"<details><summary>Training log</summary><pre>{escape(chr(10).join(lines))}</pre></details>"
 
 
-def curves(runs, reference_column, reference_name):
+def curves(runs, reference_column: Callable, reference_name: str) -> str:
     """A chart for every measure, all runs in each, beside the reference.
 
     Arguments

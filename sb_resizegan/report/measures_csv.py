@@ -9,7 +9,7 @@ from sb_resizegan.utils.files import replacing
 __all__ = ["read_measures", "update_measures", "write_measures"]
 
 
-def read_measures(path):
+def read_measures(path: str | Path) -> list[dict]:
     """Reads a table with a row per epoch.
 
     Arguments
@@ -54,7 +54,7 @@ def read_measures(path):
     return rows
 
 
-def write_measures(rows, path):
+def write_measures(rows: list[dict], path: str | Path) -> Path:
     """Writes a table; a file that was there before is replaced in one step.
 
     Arguments
@@ -77,7 +77,7 @@ def write_measures(rows, path):
     return Path(path)
 
 
-def update_measures(path, epoch, row):
+def update_measures(path: str | Path, epoch: int, row: dict[str, float]) -> None:
     """Adds an epoch's row to a csv table; rows of that epoch and later ones, of an interrupted run, are
     replaced.
 

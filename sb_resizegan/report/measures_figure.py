@@ -1,5 +1,8 @@
 """A picture of measures over training time."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -9,7 +12,9 @@ from sb_resizegan.report.drawing import COLOURS, cycle, save
 __all__ = ["measures_figure"]
 
 
-def measures_figure(tables, path, columns, title=None):
+def measures_figure(
+    tables: dict[str, list[dict]], path: str | Path, columns: Sequence[str], title: str | None = None
+) -> Path:
     """Measures over epochs, one panel a measure, one curve a run.
 
     Arguments

@@ -1,6 +1,8 @@
 """What trainings leave in their output folders, found without trusting it."""
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = ["begins", "by_epoch", "read_or_note", "read_settings", "short_names"]
 
@@ -16,7 +18,7 @@ def short_names(folders):
     return names
 
 
-def read_settings(path, keys=None):
+def read_settings(path: Path, keys: Sequence[str] | None = None) -> dict[str, str]:
     """Plain ``key: value`` lines, of an object its class; nothing that a yaml names is constructed.
 
     Arguments

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from sb_resizegan.evaluation.system_scores import SystemScores
@@ -112,7 +113,7 @@ def noted(scores: SystemScores) -> list:
     return lines
 
 
-def markdown(scores: SystemScores, more=()) -> str:
+def markdown(scores: SystemScores, more: Sequence[str] = ()) -> str:
     """The table with its legend and what was left out, as markdown.
 
     Arguments
@@ -137,7 +138,7 @@ def markdown(scores: SystemScores, more=()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_scores(scores: SystemScores, folder, more=()) -> list:
+def write_scores(scores: SystemScores, folder: str | Path, more: Sequence[str] = ()) -> list:
     """Writes ``scores.md`` and, with a row for each utterance and system, ``scores.csv``.
 
     Arguments
@@ -175,7 +176,7 @@ def write_scores(scores: SystemScores, folder, more=()) -> list:
     return [folder / "scores.md", write_measures(rows, folder / "scores.csv")]
 
 
-def read_scores(path) -> SystemScores:
+def read_scores(path: str | Path) -> SystemScores:
     """Reads the scores that `write_scores()` wrote.
 
     Arguments

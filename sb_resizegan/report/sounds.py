@@ -1,6 +1,7 @@
 """Sounds to listen to: written without clipping, in folders whose names any file system takes."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from sb_resizegan.dataio.audio import write_audio
 __all__ = ["folder_name", "write_signal"]
 
 
-def folder_name(position, name):
+def folder_name(position: int, name: str) -> str:
     """Name of the folder of the sounds of an utterance: letters, digits, dots and hyphens alone.
 
     Arguments
@@ -32,7 +33,7 @@ def folder_name(position, name):
     return f"{position + 1}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)[-100:]}"
 
 
-def write_signal(path, signal, sample_rate):
+def write_signal(path: str | Path, signal: np.ndarray, sample_rate: int) -> None:
     """Writes a sound without clipping it: what goes beyond full scale is turned down as a whole.
 
     Arguments

@@ -1,5 +1,8 @@
 """Pictures of windows: spectrograms of joined ones, spectra with their stride tones."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -19,7 +22,7 @@ __all__ = [
 DYNAMIC_RANGE_DB = 80
 
 
-def joined_spectrogram(waveforms, n_fft=512, hop_length=64):
+def joined_spectrogram(waveforms: torch.Tensor, n_fft: int = 512, hop_length: int = 64) -> np.ndarray:
     """Power spectrogram of windows set side by side.
 
     No frame reaches from one window into the next: what is seen are the windows, not the clicks of joining
@@ -51,7 +54,14 @@ def joined_spectrogram(waveforms, n_fft=512, hop_length=64):
     return power.flatten(0, 1).T.numpy()
 
 
-def spectrogram_figure(real, generated, path, sample_rate=16000, title=None, num_windows=64):
+def spectrogram_figure(
+    real: torch.Tensor,
+    generated: torch.Tensor,
+    path: str | Path,
+    sample_rate: int = 16000,
+    title: str | None = None,
+    num_windows: int = 64,
+) -> Path:
     """Real windows above generated ones, as the article shows them.
 
     Arguments
@@ -88,7 +98,13 @@ def spectrogram_figure(real, generated, path, sample_rate=16000, title=None, num
     return comparison_figure({"real": real, "generated": generated}, path, sample_rate, title, num_windows)
 
 
-def comparison_figure(sets, path, sample_rate=16000, title=None, num_windows=64):
+def comparison_figure(
+    sets: dict[str, torch.Tensor],
+    path: str | Path,
+    sample_rate: int = 16000,
+    title: str | None = None,
+    num_windows: int = 64,
+) -> Path:
     """Spectrograms of several sets of windows, one above the other, on one colour scale.
 
     0 dB is the loudest bin of the first set; the scale ends 80 dB below.
@@ -143,7 +159,14 @@ def comparison_figure(sets, path, sample_rate=16000, title=None, num_windows=64)
     return save(figure, path)
 
 
-def spectrum_figure(sets, path, sample_rate=16000, factors=None, title=None, n_fft=2048):
+def spectrum_figure(
+    sets: dict[str, torch.Tensor],
+    path: str | Path,
+    sample_rate: int = 16000,
+    factors: Sequence[int] | None = None,
+    title: str | None = None,
+    n_fft: int = 2048,
+) -> Path:
     """Long-term average spectra of several sets of windows, with the stride tones marked.
 
     Arguments

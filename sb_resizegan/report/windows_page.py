@@ -1,5 +1,6 @@
 """One page to look at and listen to: pictures, sounds, curves and figures of trainings, in a single file."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -74,7 +75,7 @@ class Run(NamedTuple):
     """What was looked for and not found, in words."""
 
 
-def read_run(folder, name=None):
+def read_run(folder: str | Path, name: str | None = None) -> Run:
     """Finds what a training has left.
 
     Arguments
@@ -124,7 +125,7 @@ def read_run(folder, name=None):
     return Run(name or folder.resolve().name, settings, rows, epoch, log=log, missing=missing, **paths)
 
 
-def runs_figure(folders, path):
+def runs_figure(folders: Sequence[str | Path], path: str | Path) -> Path:
     """Spectrograms of real windows and of those of several trainings' last epochs, one above the other.
 
     Arguments
@@ -157,7 +158,13 @@ def runs_figure(folders, path):
     return comparison_figure({name: sound.view(-1, samples) for name, sound in sets.items()}, path, rate)
 
 
-def write_report(folders, path, title="Windows of speech", figures=(), tables=()):
+def write_report(
+    folders: Sequence[str | Path],
+    path: str | Path,
+    title: str = "Windows of speech",
+    figures=(),
+    tables: Sequence[ReportTable] = (),
+) -> Path:
     """Writes the report of one or several trainings.
 
     The page needs nothing else: pictures and sounds are inside, and no script runs.

@@ -6,6 +6,7 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from speechbrain.utils.checkpoints import CKPT_PREFIX, METAFNAME, PARAMFILE_EXT, Checkpoint, Checkpointer
@@ -44,7 +45,9 @@ class AtomicCheckpointer(Checkpointer):
         As there.
     """
 
-    def __init__(self, checkpoints_dir, recoverables=None, allow_partial_load=False):
+    def __init__(
+        self, checkpoints_dir: str | Path, recoverables: dict | None = None, allow_partial_load: bool = False
+    ) -> None:
         super().__init__(checkpoints_dir, recoverables, allow_partial_load=allow_partial_load)
         self._partial = None
         self._checked, self._damaged = set(), set()
@@ -61,7 +64,7 @@ class AtomicCheckpointer(Checkpointer):
         shutil.rmtree(self._partial, ignore_errors=True)
         return self._partial
 
-    def save_checkpoint(self, meta=None, end_of_epoch=True, name=None, verbosity=logging.INFO):
+    def save_checkpoint(self, meta=None, end_of_epoch: bool = True, name=None, verbosity=logging.INFO):
         """Saves a checkpoint that is complete or absent; see SpeechBrain's method for the arguments.
 
         Raises
@@ -109,7 +112,7 @@ class AtomicCheckpointer(Checkpointer):
                 self._set_aside(folder, error)
         return [folder for folder in folders if folder not in self._damaged]
 
-    def find_checkpoints(self, *args, **kwargs):
+    def find_checkpoints(self, *args: Any, **kwargs: Any):
         """Finds checkpoints that are whole, best first; see SpeechBrain's method for the arguments.
 
         A damaged checkpoint is passed over, with a warning that names it and what is wrong.
@@ -143,13 +146,13 @@ class AtomicCheckpointer(Checkpointer):
             self._damaged.add(folder)
 
     @main_process_only
-    def remove_partial(self):
+    def remove_partial(self) -> None:
         """Removes what a killed process left half written. Call it while no other process saves here."""
         halves = [path for path in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*") if _missing_files(path)]
         for path in [*halves, *self.checkpoints_dir.glob(f".{CKPT_PREFIX}*{PARTIAL_SUFFIX}")]:
             shutil.rmtree(path)
 
-    def load_checkpoint(self, checkpoint):
+    def load_checkpoint(self, checkpoint) -> None:
         """Loads a checkpoint.
 
         Raises

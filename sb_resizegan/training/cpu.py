@@ -13,7 +13,7 @@ NEVER, LARGEST = -1, 32 * 2**20
 GIBIBYTE = 2**30
 
 
-def keep_cpu_fast():
+def keep_cpu_fast() -> None:
     """Flushes denormal numbers to zero, and keeps freed memory for the next tensors of this process.
 
     An adversarial training makes denormal numbers, which are slow on a CPU. And glibc hands the memory of a

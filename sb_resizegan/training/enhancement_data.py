@@ -1,6 +1,7 @@
 """What an enhancer is trained, validated and tested on: mixtures made on the fly, or pairs of a corpus."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from speechbrain.utils.distributed import run_on_main
@@ -46,7 +47,7 @@ def mixtures(hparams):
     return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
 
 
-def prepared(hparams, key, name, parts, **options):
+def prepared(hparams, key, name, parts, **options: Any):
     """Manifests of a paired corpus: their folder, and where the corpus lies."""
     folder = Path(hparams["save_folder"]) / name
     options = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"], **options}

@@ -1,6 +1,8 @@
 """What a training of an enhancer leaves behind at the end of each epoch: figures, sound and pictures."""
 
 import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from speechbrain.utils.logger import get_logger
@@ -60,13 +62,13 @@ class EnhancementMonitor(EpochMonitor):
 
     def __init__(
         self,
-        output_folder,
-        utterances,
-        sample_rate=16000,
-        shown=4,
-        device="cpu",
-        intelligibility=True,
-    ):
+        output_folder: str | Path,
+        utterances: Sequence[Utterance],
+        sample_rate: int = 16000,
+        shown: int = 4,
+        device: str | torch.device = "cpu",
+        intelligibility: bool = True,
+    ) -> None:
         super().__init__(output_folder, sample_rate)
         self.device = torch.device(device)
         self.intelligibility = intelligibility
@@ -86,7 +88,7 @@ class EnhancementMonitor(EpochMonitor):
         self.noisy = self._figures(kept)
         self.shown = choose_shown(self.utterances, shown)
 
-    def epoch(self, epoch, enhance):
+    def epoch(self, epoch: int, enhance: Callable) -> dict[str, float]:
         """Measures and writes one epoch.
 
         Arguments

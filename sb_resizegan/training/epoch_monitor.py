@@ -26,7 +26,7 @@ class EpochMonitor:
         In Hz.
     """
 
-    def __init__(self, output_folder, sample_rate):
+    def __init__(self, output_folder: str | Path, sample_rate: int) -> None:
         self.output_folder = Path(output_folder)
         self.sample_rate = sample_rate
         self._logged = False

@@ -29,7 +29,9 @@ class EpochFileLogger(FileTrainLogger):
     """
 
     @main_process_only
-    def log_stats(self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose=False):
+    def log_stats(
+        self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose: bool = False
+    ) -> None:
         """See `speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
         path = Path(self.save_file)
         if path.is_file():
@@ -50,7 +52,9 @@ class EpochTensorboardLogger(TensorboardLogger):
     """
 
     @main_process_only
-    def log_stats(self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose=False):
+    def log_stats(
+        self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose: bool = False
+    ) -> None:
         """See `speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
         before = stats_meta["epoch"] - 1
         self.global_step["meta"] = before

@@ -1,6 +1,9 @@
 """What a training of windows leaves behind at the end of each epoch: figures, sound and pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from sb_resizegan.dataio.audio import write_audio
 from sb_resizegan.metrics.summary import measure_windows
@@ -36,7 +39,16 @@ class WindowMonitor(EpochMonitor):
         Windows joined in samples and pictures.
     """
 
-    def __init__(self, output_folder, real, train, factors, sample_rate, cutoff_hz=None, sample_windows=64):
+    def __init__(
+        self,
+        output_folder: str | Path,
+        real: torch.Tensor,
+        train: torch.Tensor,
+        factors: Sequence[int],
+        sample_rate: int,
+        cutoff_hz: float | None = None,
+        sample_windows: int = 64,
+    ) -> None:
         super().__init__(output_folder, sample_rate)
         self.real = real
         self.train = train
@@ -45,7 +57,7 @@ class WindowMonitor(EpochMonitor):
         self.sample_windows = sample_windows
         self._last_row = None  # its floors hold for all epochs: they are of the same real windows
 
-    def epoch(self, epoch, generated):
+    def epoch(self, epoch: int, generated: torch.Tensor) -> dict[str, float]:
         """Measures and writes one epoch.
 
         Arguments

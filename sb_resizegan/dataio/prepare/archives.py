@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 __all__ = ["ArchiveSourceError", "open_debian_package", "open_tarball"]
 
@@ -18,7 +19,7 @@ class ArchiveSourceError(RuntimeError):
     """A source failed; another one may not."""
 
 
-def open_debian_package(package, scratch):
+def open_debian_package(package: str, scratch: Path):
     """Fetches a package with a package list of its own: no password, the system's lists untouched.
 
     Arguments
@@ -87,7 +88,7 @@ def _run(command, folder, stdout=subprocess.DEVNULL):
         raise ArchiveSourceError(f"{command[0]} did not end within {DOWNLOAD_SECONDS} s") from error
 
 
-def open_tarball(url, folder, sha256):
+def open_tarball(url: str, folder: Path, sha256: str):
     """Fetches a tarball from the web.
 
     Arguments

@@ -85,7 +85,9 @@ class CorpusUnavailableError(RuntimeError):
     """The default corpus is neither in the cache nor to be had from anywhere."""
 
 
-def prepare_default_corpus(language="en", cache_folder=None, archive_url=ARCHIVE_URL):
+def prepare_default_corpus(
+    language: str = "en", cache_folder: str | Path | None = None, archive_url: str = ARCHIVE_URL
+) -> Path:
     """Returns the folder of the default corpus, fetching it the first time.
 
     Processes that call this at once wait for the first of them. The folder appears only when it is whole,

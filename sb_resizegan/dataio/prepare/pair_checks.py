@@ -13,6 +13,7 @@ import soundfile
 from tqdm import tqdm
 
 from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.prepare.pair_matching import PairFiles
 from sb_resizegan.dataio.prepare.speech import examine_file
 from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.files import replacing
@@ -54,7 +55,7 @@ class RejectedPair(NamedTuple):
     path: Path
 
 
-def within_tolerance(seconds, other_seconds, sample_rate):
+def within_tolerance(seconds: float, other_seconds: float, sample_rate: int) -> bool:
     """Whether two recordings are equally long, but for what converters of sampling rates do.
 
     Example
@@ -66,7 +67,9 @@ def within_tolerance(seconds, other_seconds, sample_rate):
     return abs(seconds - other_seconds) <= LENGTH_TOLERANCE_SECONDS + 0.5 / sample_rate
 
 
-def check_pairs(pairs, data_root, copies_folder, sample_rate, min_seconds):
+def check_pairs(
+    pairs: list[PairFiles], data_root: Path, copies_folder: Path, sample_rate: int, min_seconds: float
+) -> list[UsablePair | RejectedPair]:
     """Reads all files to their ends, and resamples those that have another rate.
 
     Arguments

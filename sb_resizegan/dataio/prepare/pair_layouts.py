@@ -39,7 +39,13 @@ DNS_SNR = re.compile(r"_snr(-?\d+(?:\.\d+)?)_", re.I)
 DEEPEST = 4
 
 
-def find_pair_files(data_folder, layout=None, split=None, sample_rate=16000, ignored_folder=None):
+def find_pair_files(
+    data_folder: str | Path,
+    layout: str | None = None,
+    split: str | None = None,
+    sample_rate: int = 16000,
+    ignored_folder: str | Path | None = None,
+) -> FoundPairs:
     """Finds the pairs of a corpus by the names of its files and folders.
 
     Folders are searched down to four levels below ``data_folder``. VoiceBank's files are matched by name,

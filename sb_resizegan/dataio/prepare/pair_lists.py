@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class ListedPair(NamedTuple):
     snr_db: float | None
 
 
-def list_columns(path):
+def list_columns(path: Path) -> list[str]:
     """The names in the first line of a csv file, in lower case.
 
     Example
@@ -46,7 +47,7 @@ def list_columns(path):
         return [name.strip().lower() for name in next(csv.reader(stream), [])]
 
 
-def is_pair_list(path):
+def is_pair_list(path: str | Path) -> bool:
     """Whether a csv file lists pairs.
 
     Arguments
@@ -72,7 +73,7 @@ def is_pair_list(path):
     return set(SIDES) <= columns or ("id" in columns and beside)
 
 
-def read_pair_list(path):
+def read_pair_list(path: str | Path) -> Iterator[ListedPair]:
     """Yields the pairs of a list for which ``is_pair_list`` holds.
 
     Arguments

@@ -1,6 +1,7 @@
 """Files of clean and noisy speech, matched to pairs: what a layout finds, before anybody has listened."""
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -67,7 +68,7 @@ class FoundPairs:
     left_out: dict = field(default_factory=dict)
     texts: list = field(default_factory=list)
 
-    def leave_out(self, reason, path):
+    def leave_out(self, reason, path) -> None:
         self.left_out.setdefault(reason, []).append(path)
 
 
@@ -77,7 +78,7 @@ def split_of(name):
     return next((split for word in words for split, known in SPLIT_WORDS.items() if word in known), None)
 
 
-def files_by_key(found, folder, key_of):
+def files_by_key(found: FoundPairs, folder: Path | None, key_of: Callable[[Path], str]) -> dict[str, Path]:
     """Audio files below a folder (none if it is None) by the key of their path in it; others are left out."""
     files = {}
     for name in files_below(folder) if folder is not None else ():
@@ -90,7 +91,9 @@ def files_by_key(found, folder, key_of):
     return files
 
 
-def joined(clean_files, noisy_files):
+def joined(
+    clean_files: dict[str, Path], noisy_files: dict[str, Path]
+) -> Iterator[tuple[str, Path | None, Path | None]]:
     """Yields name, clean file, noisy file."""
     for name in sorted(clean_files.keys() | noisy_files.keys()):
         yield name, clean_files.get(name), noisy_files.get(name)

@@ -30,15 +30,15 @@ FORMAT = 1
 
 
 def prepare_pairs(
-    data_folder,
-    save_folder,
-    sample_rate=16000,
-    layout=None,
-    split=None,
-    valid_fraction=0.05,
-    min_seconds=0.25,
-    seed=0,
-):
+    data_folder: str | Path,
+    save_folder: str | Path,
+    sample_rate: int = 16000,
+    layout: str | None = None,
+    split: str | None = None,
+    valid_fraction: float = 0.05,
+    min_seconds: float = 0.25,
+    seed: int = 0,
+) -> dict:
     """Makes ``train.json``, ``valid.json``, ``test.json`` (those that have pairs) and ``report.json``.
 
     The layouts of VoiceBank-DEMAND, DNS-Challenge, plain folders and csv lists are told apart by themselves

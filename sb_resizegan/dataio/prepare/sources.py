@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,9 @@ class SourceFile(NamedTuple):
     name: str
 
 
-def find_recordings(sources, except_folder=None):
+def find_recordings(
+    sources: str | Path | Sequence[str | Path], except_folder: str | Path | None = None
+) -> list[SourceFile]:
     """Lists the files of one or several sources; nothing is opened but the csv lists.
 
     Arguments

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,8 +35,13 @@ class NoSpeechError(ValueError):
 
 
 def prepare_speech(
-    data_folder, save_folder, sample_rate=16000, valid_fraction=0.1, min_seconds=0.128, seed=0
-):
+    data_folder: str | Path,
+    save_folder: str | Path,
+    sample_rate: int = 16000,
+    valid_fraction: float = 0.1,
+    min_seconds: float = 0.128,
+    seed: int = 0,
+) -> dict:
     """Makes ``train.json``, ``valid.json`` and ``report.json`` for a folder of recordings.
 
     Every file of the folder and below is looked at, links included (each file once). What cannot be used is
@@ -149,7 +155,7 @@ def _examine(data_folder, names, min_seconds):
     return usable, {reason: skipped[reason] for reason in sorted(skipped)}
 
 
-def examine_file(path, min_seconds):
+def examine_file(path: Path, min_seconds: float) -> dict | str:
     """Reads a file to its end and says whether it can be used.
 
     Arguments
@@ -188,7 +194,7 @@ def examine_file(path, min_seconds):
     return {"length": samples / rate, "sample_rate": rate}
 
 
-def split_names(names, valid_fraction, seed):
+def split_names(names: Iterable[str], valid_fraction: float, seed: int) -> set[str]:
     """Chooses files for validation by a number in [0, 1) that each name has of its own.
 
     Arguments

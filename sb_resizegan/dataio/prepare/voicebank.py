@@ -1,9 +1,10 @@
 """VoiceBank-DEMAND as it is downloaded: its folders of clean and noisy files, and its logs."""
 
 import re
+from pathlib import Path
 
 from sb_resizegan.dataio.prepare.pair_lists import SIDES
-from sb_resizegan.dataio.prepare.pair_matching import PairFiles, files_by_key, joined
+from sb_resizegan.dataio.prepare.pair_matching import FoundPairs, PairFiles, files_by_key, joined
 
 __all__ = ["VOICEBANK_FOLDER", "find_voicebank"]
 
@@ -11,7 +12,9 @@ VOICEBANK_FOLDER = re.compile(r"(clean|noisy)_(train|test)set(?:_(28|56)spk)?(?:
 VOICEBANK_LOG = re.compile(r"log_(train|test)set.*\.txt", re.I)
 
 
-def find_voicebank(found, folders, sample_rate, wanted):
+def find_voicebank(
+    found: FoundPairs, folders: list[tuple[Path, list[str], list]], sample_rate: int, wanted: set[str]
+) -> list[tuple[str, PairFiles]] | None:
     """The corpus's pairs.
 
     Arguments
