@@ -135,7 +135,7 @@ class OnnxStep:
         }
         self._share = np.zeros(1, dtype=np.float32)  # the stream does its own mixing
 
-    def initial(self, streams: int) -> list[np.ndarray]:
+    def initial(self, streams: int) -> list[list[np.ndarray]]:
         """States before the first hop; files are made for one stream, and more take turns."""
         zeros = [np.zeros(shape, dtype=np.float32) for shape in self._states.values()]
         return [list(zeros) for _ in range(streams)]
@@ -192,5 +192,6 @@ class StepLatents:
         piece, place = divmod(number, LATENT_FRAMES)
         if piece != self._piece:
             frames = self._latents.frames(piece * LATENT_FRAMES, LATENT_FRAMES)
+            assert frames is not None  # there are latents
             self._piece, self._values = piece, frames[0].T.contiguous().numpy()
         return self._values[place]

@@ -205,14 +205,15 @@ class StreamingEnhancement:
         """
         if self._flushed:
             raise RuntimeError("push: the stream has ended with flush(); call reset() to begin another")
-        like, block = samples, self._checked(samples)
+        block = self._checked(samples)
         self._heard += len(block)
         if self._share or self._follows:
             self._input = np.concatenate([self._input, block])
         noisy, enhanced = self._enhanced(self._down.push(block))
         if self._link is not None:
             noisy, enhanced = self._link.push(noisy, enhanced)
-        return self._as(like, self._raised(noisy, enhanced))
+        output = self._channels_first(self._raised(noisy, enhanced), samples.ndim)
+        return torch.from_numpy(output).to(samples.device) if isinstance(samples, torch.Tensor) else output
 
     def flush(self) -> np.ndarray:
         """Ends the stream.
@@ -223,7 +224,7 @@ class StreamingEnhancement:
             The rest of the output, ``(time,)`` or, with several channels, ``(channels, time)``.
         """
         if self._flushed:
-            return self._as(None, self._input[:0])
+            return self._channels_first(self._input[:0])
         self._flushed = True
         noisy, enhanced = self._enhanced(self._down.flush())
         if self._hops or len(self._waiting):
@@ -238,7 +239,7 @@ class StreamingEnhancement:
         output.append(self._mixed(self._up.flush()))
         finished = np.concatenate(output)
         # Two conversions may each round up.
-        return self._as(None, finished[: len(finished) + min(0, self._heard - self._given)])
+        return self._channels_first(finished[: len(finished) + min(0, self._heard - self._given)])
 
     def _checked(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
         array = samples.detach().cpu().numpy() if isinstance(samples, torch.Tensor) else np.asarray(samples)
@@ -262,10 +263,9 @@ class StreamingEnhancement:
             array = np.where(wrong, 0, array)
         return array.T.astype(np.float32)
 
-    def _as(self, like: np.ndarray | torch.Tensor | None, block: np.ndarray) -> np.ndarray | torch.Tensor:
-        output = block.T if self.channels > 1 or getattr(like, "ndim", 1) == 2 else block[:, 0]
-        output = np.ascontiguousarray(output)
-        return torch.from_numpy(output).to(like.device) if isinstance(like, torch.Tensor) else output
+    def _channels_first(self, block: np.ndarray, dimensions: int = 1) -> np.ndarray:
+        """``(time, channels)`` to ``(channels, time)``; ``(time,)`` for one channel, unless two are asked."""
+        return np.ascontiguousarray(block.T if self.channels > 1 or dimensions == 2 else block[:, 0])
 
     def _enhanced(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The model's input and output, as far as there are whole hops, ``(time, channels)`` each."""
