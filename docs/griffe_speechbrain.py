@@ -3,7 +3,7 @@
 SpeechBrain writes numpy's form with ``Arguments`` for ``Parameters``, ``Yields`` and ``Example``. A name in
 single backticks, `Upsample1d` or `pesq_loss()`, becomes a link if it is one of this package's: one that is
 visible where it is written, or the only class or function of that name. A full address that does not exist
-stops the build. In double backticks stand values, shapes and code.
+stops the build, and so does a role of Sphinx. In double backticks stand values, shapes and code.
 """
 
 import re
@@ -12,6 +12,7 @@ from collections import defaultdict
 import griffe
 
 SECTIONS = {"Arguments": "Parameters", "Example": "Examples"}
+ROLE = re.compile(r":[a-z]+:`[^`]*`")
 NAME = re.compile(r"(?<!`)`([A-Za-z_][\w.]*)(\(\))?`(?!`)")
 
 
@@ -26,6 +27,8 @@ class SpeechBrainDocstrings(griffe.Extension):
         for obj in _walk(pkg):
             if obj.docstring is not None:
                 text = obj.docstring.value
+                if role := ROLE.search(text):
+                    raise ValueError(f"{obj.path}: expected a name in backticks, but got {role[0]}")
                 for ours, theirs in SECTIONS.items():
                     text = re.sub(
                         rf"^{ours}\n-+$", f"{theirs}\n{'-' * len(theirs)}", text, flags=re.MULTILINE

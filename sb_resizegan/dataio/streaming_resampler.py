@@ -22,7 +22,7 @@ def _phases(up: int, down: int) -> np.ndarray:
 
 
 class StreamingResampler:
-    """What :func:`~sb_resizegan.dataio.resampling.resample` does, for samples that come bit by bit.
+    """What `resample()` does, for samples that come bit by bit.
 
     Output sample n comes as soon as the last input sample that its filter needs is there, however the input
     is cut.

@@ -165,7 +165,7 @@ class StepLatents:
     latent_dim, hop : int
         Size of a latent; samples for each.
     seed : int
-        As of :meth:`~sb_resizegan.inference.enhancement.GenerativeEnhancement.enhance_batch`.
+        As of `enhance_batch()`.
 
     Example
     -------

@@ -31,7 +31,7 @@ class StreamingEnhancement:
     Arguments
     ---------
     step : StreamStep
-        What computes a hop; :meth:`from_hparams` and :meth:`from_onnx` make one.
+        What computes a hop; `from_hparams()` and `from_onnx()` make one.
     sample_rate : int, optional
         Rate of the stream in Hz; that of the model by default. Others are resampled with a constant delay.
     channels : int
@@ -44,10 +44,9 @@ class StreamingEnhancement:
         Noise is never lowered by more than so many dB.
     upper_band : str
         What becomes of the band above half the model's rate: ``follow`` gives it the gain of the band below
-        (:class:`~sb_resizegan.inference.finishing.UpperBand`), ``none`` leaves it empty.
+        (`UpperBand`), ``none`` leaves it empty.
     link_channels : bool
-        Give all channels one gain (:class:`~sb_resizegan.inference.finishing.LinkedChannels`); costs a hop of
-        latency.
+        Give all channels one gain (`LinkedChannels`); costs a hop of latency.
 
     Raises
     ------
@@ -98,7 +97,7 @@ class StreamingEnhancement:
         Arguments
         ---------
         source, trust
-            As of :meth:`~sb_resizegan.inference.interfaces.CheckedPretrained.from_hparams`.
+            As of `from_hparams()`.
         device : str
             A hop is little work: a CPU is faster than most GPUs.
         **options
@@ -119,7 +118,7 @@ class StreamingEnhancement:
 
     @classmethod
     def of_model(cls, model: GenerativeEnhancement, **options: Any) -> "StreamingEnhancement":
-        """A stream through a model that is loaded; see :meth:`from_hparams`."""
+        """A stream through a model that is loaded; see `from_hparams()`."""
         return cls(TorchStep(model.mods.generator, model.sample_rate), **options)
 
     @classmethod
@@ -133,7 +132,7 @@ class StreamingEnhancement:
         threads : int
             Of onnxruntime.
         **options
-            As of :meth:`from_hparams`.
+            As of `from_hparams()`.
 
         Returns
         -------
@@ -201,7 +200,7 @@ class StreamingEnhancement:
         ValueError
             For a wrong shape or type.
         RuntimeError
-            After :meth:`flush`, without :meth:`reset`.
+            After `flush()`, without `reset()`.
         """
         if self._flushed:
             raise RuntimeError("push: the stream has ended with flush(); call reset() to begin another")

@@ -99,7 +99,7 @@ class FollowingGenerator(SpectralGenerator):
         return waveform[:, :time]
 
     def stream_states(self, streams: int = 1) -> dict[str, torch.Tensor]:
-        """As :meth:`SpectralGenerator.stream_states`; besides, the powers of the frames before."""
+        """As `SpectralGenerator.stream_states()`; besides, the powers of the frames before."""
         states = super().stream_states(streams)
         # The second says which of these frames there have been.
         states["power"], states["seen"] = self.weights.new_zeros(2, streams, self.reach).unbind()
@@ -108,7 +108,7 @@ class FollowingGenerator(SpectralGenerator):
     def stream_frame(
         self, spectrum: torch.Tensor, latent: torch.Tensor | None, *states: torch.Tensor
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """The next frame of a stream; see :meth:`SpectralGenerator.stream_frame`."""
+        """The next frame of a stream; see `SpectralGenerator.stream_frame()`."""
         if not self.causal:
             raise ValueError("stream_frame: expected a causal generator, but got one that looks ahead")
         *states, power, seen = states

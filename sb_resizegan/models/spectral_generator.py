@@ -2,10 +2,9 @@
 
 Source
 ------
-The dual-path bottleneck: see :mod:`~sb_resizegan.models.dual_path`. The compressed spectrum: A. Li et al.,
-"On the importance of power compression and phase estimation in monaural speech dereverberation", Interspeech
-2021, equation 5. The resize-convolution: A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard
-Artifacts", Distill 2016.
+The dual-path bottleneck: see `dual_path`. The compressed spectrum: A. Li et al., "On the importance of power
+compression and phase estimation in monaural speech dereverberation", Interspeech 2021, equation 5. The
+resize-convolution: A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016.
 """
 
 import math
@@ -151,7 +150,7 @@ class SpectralGenerator(EnhancementGenerator):
         return spectrum / math.sqrt(self.n_fft)
 
     def waveform(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Waveform ``(batch, hop * (frames - 1))`` of what :meth:`spectrum` gives.
+        """Waveform ``(batch, hop * (frames - 1))`` of what `spectrum()` gives.
 
         Each sample lies in two frames, whose squared windows add up to 1. So there is nothing to divide by,
         as ``torch.istft`` does, and nothing to check, for which it makes the host wait.
@@ -245,7 +244,7 @@ class SpectralGenerator(EnhancementGenerator):
         return x.float().transpose(1, 2).unflatten(0, (batch, frames)), after
 
     def stream_states(self, streams: int = 1) -> dict[str, torch.Tensor]:
-        """What :meth:`stream_frame` knows before the first frame of so many signals: tensors by name."""
+        """What `stream_frame()` knows before the first frame of so many signals: tensors by name."""
         states = {}
         for number, block in enumerate(cast("Iterable[DualPathBlock]", self.blocks)):
             shape = (1, streams * self.band_embedding.shape[0], block.time_path.recurrent.hidden_size)
@@ -256,16 +255,16 @@ class SpectralGenerator(EnhancementGenerator):
     def stream_frame(
         self, spectrum: torch.Tensor, latent: torch.Tensor | None, *states: torch.Tensor
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """The next frame of a stream, in real numbers; frame by frame as :meth:`enhance` has it at once.
+        """The next frame of a stream, in real numbers; frame by frame as `enhance()` has it at once.
 
         Arguments
         ---------
         spectrum : torch.Tensor
-            ``(streams, n_fft / 2 + 1, 2)``: real and imaginary part, scaled as by :meth:`spectrum`.
+            ``(streams, n_fft / 2 + 1, 2)``: real and imaginary part, scaled as by `spectrum()`.
         latent : torch.Tensor or None
             ``(streams, latent_dim)``.
         *states : torch.Tensor
-            Of :meth:`stream_states`, or from the frame before.
+            Of `stream_states()`, or from the frame before.
 
         Returns
         -------
@@ -290,7 +289,7 @@ class SpectralGenerator(EnhancementGenerator):
     def stream_outputs(
         self, compressed: torch.Tensor, latent: torch.Tensor | None, states: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """What the network makes of a compressed frame ``(streams, bins, 2)``; see :meth:`network`."""
+        """What the network makes of a compressed frame ``(streams, bins, 2)``; see `network()`."""
         latent = None if latent is None else latent.unsqueeze(1)
         x, after = self.network(compressed.unsqueeze(1), latent, states)
         return x.squeeze(1), after

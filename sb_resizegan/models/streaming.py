@@ -99,7 +99,7 @@ class StreamingStep(nn.Module):
         Returns
         -------
         dict of str to torch.Tensor
-            By name, in the order in which :meth:`forward` takes them.
+            By name, in the order in which `forward()` takes them.
         """
         heard, tail = self.analysis.new_zeros(2, streams, self.hop).unbind()
         return {"heard": heard, "tail": tail, **self.generator.stream_states(streams)}
@@ -116,7 +116,7 @@ class StreamingStep(nn.Module):
         latent : torch.Tensor or None
             ``(streams, latent_dim)``, of a generator that has latents.
         *states : torch.Tensor
-            Of :meth:`initial`, or from the step before.
+            Of `initial()`, or from the step before.
 
         Returns
         -------
