@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
+from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.evaluation.evaluate import evaluate
 from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
+from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
 from sb_resizegan.training.cpu import keep_cpu_fast
@@ -29,6 +31,8 @@ from sb_resizegan.training.run import (
     training_loggers,
     training_stream,
 )
+
+logger = get_logger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,9 +96,11 @@ def start_from(hparams):
     """Gives the generator the weights of an exported model."""
     start = load_system(hparams["start_from"], "cpu")
     try:
-        hparams["generator"].load_state_dict(start.mods.generator.state_dict())
-    except RuntimeError as error:
+        remarks = adopt_weights(hparams["generator"], start.mods.generator.state_dict())
+    except ValueError as error:
         raise RunError(f"start_from: {hparams['start_from']} is another architecture: {error}") from error
+    for line in remarks:
+        logger.info("start_from %s: %s", hparams["start_from"], line)
 
 
 def make_monitor(folder, utterances, hparams, run_opts):

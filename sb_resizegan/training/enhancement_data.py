@@ -8,14 +8,34 @@ from speechbrain.utils.distributed import run_on_main
 
 from sb_resizegan.augment.mixing import NoisyMixtures
 from sb_resizegan.augment.options import grouped_options
+from sb_resizegan.augment.responses import check_responses
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.pair_segments import PairedSegments
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.dataio.utterances import Utterance, read_utterances
+from sb_resizegan.dataio.voices import balanced
 from sb_resizegan.training.run import RunError
 
 DEFAULT_SPEECH = "prompts:en"
+SHORTEST_RESPONSE = 0.02  # seconds
+MIXING = (
+    "snr_db",
+    "level_db",
+    "level_step",
+    "babble",
+    "coloured",
+    "tonal",
+    "talker",
+    "second_noise",
+    "switching",
+    "reverberation",
+    "narrow_band",
+    "band",
+    "clipping",
+    "codec",
+    "silence",
+)
 VALID_BATCH = 16
 
 
@@ -35,16 +55,30 @@ def mixtures(hparams):
             source,
             hparams["sample_rate"],
             impulse_responses=name == "rirs",
+            # The response of a small room is short.
+            **({"min_seconds": SHORTEST_RESPONSE} if name == "rirs" else {}),
             cache_folder=hparams["cache_folder"],
         )
+        if name == "rirs":
+            check_responses(recordings, segment_samples(hparams))
+        if name == "clean" and (hparams["balance_minutes"] is not None or hparams["source_weights"]):
+            recordings = balance(recordings, source, hparams)
         if hparams["valid_data"] is None:
             train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
         else:
             train[name] = recordings
-    keys = ("snr_db", "level_db", "babble", "coloured", "second_noise", "reverberation", "narrow_band")
-    options = grouped_options(**{key: hparams[key] for key in keys})
+    options = grouped_options(**{key: hparams[key] for key in MIXING})
     options["segment_samples"] = segment_samples(hparams)
     return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
+
+
+def balance(recordings, source, hparams):
+    """Speech in which no voice counts for more than some minutes; each source by its weight."""
+    sources = [source] if isinstance(source, str | Path) else source
+    lists = [name for name in sources if str(name).lower().endswith(".csv")]
+    minutes = hparams["balance_minutes"]
+    most_seconds = float("inf") if minutes is None else 60 * minutes
+    return balanced(recordings, lists, most_seconds, hparams["source_weights"])
 
 
 def prepared(hparams, key, name, parts, **options: Any):
