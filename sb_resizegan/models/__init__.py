@@ -2,6 +2,7 @@
 
 from sb_resizegan.models.conditional_critic import ConditionalCritic
 from sb_resizegan.models.critic import WindowCritic
+from sb_resizegan.models.following_generator import FollowingGenerator
 from sb_resizegan.models.spectral_critic import CriticSum, SpectralCritic
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.models.waveform_generator import WaveformGenerator
@@ -10,6 +11,7 @@ from sb_resizegan.models.window_generator import WindowGenerator
 __all__ = [
     "ConditionalCritic",
     "CriticSum",
+    "FollowingGenerator",
     "SpectralCritic",
     "SpectralGenerator",
     "WaveformGenerator",
