@@ -12,8 +12,8 @@ DROPPED = ("latent_input.weight",)
 def adopt_weights(generator: nn.Module, weights: dict[str, torch.Tensor]) -> list[str]:
     """Takes over the weights of a generator of the same network, which may have a latent and fewer outputs.
 
-    The latent's weights are left out where the generator has no latent. Where its last stage has more outputs
-    than the trained one had, the new ones begin at zero: the generator does at first what the trained one did.
+    Weights of the latent are left out where the generator has none. Where its last stage has more outputs
+    than the trained one, the new ones begin at zero: the generator does at first what the trained one did.
 
     Arguments
     ---------
