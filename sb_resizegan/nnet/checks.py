@@ -1,10 +1,8 @@
-"""The check of a layer's input."""
+"""The check of a layer's input, and the limits of its sizes."""
 
 import torch
 
-from sb_resizegan.utils.checks import check_choice, check_integer, check_positive
-
-__all__ = ["LONGEST", "MOST_DB", "check_choice", "check_input", "check_integer", "check_positive"]
+__all__ = ["LONGEST", "MOST_DB", "check_input"]
 
 # Tables of the composite kernels grow with the square of these: a slip of the pen must not take all memory.
 LONGEST = 1024  # taps of a kernel, and factors

@@ -21,14 +21,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sb_resizegan.nnet import composition
 from sb_resizegan.nnet.checks import LONGEST, MOST_DB, check_input
-from sb_resizegan.nnet.composition import (
-    block_table,
-    edge_tables,
-    interpolation_table,
-    same_padding,
-    transposed_table,
-)
 from sb_resizegan.nnet.interpolation import RESIZE_MODES, interpolation_phases
 from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
 from sb_resizegan.utils.checks import check_choice, check_integer, check_positive
@@ -117,7 +111,7 @@ def upsample(
         cut = (kernel_size - factor) // 2
         return y[..., cut : cut + x.shape[2] * factor]
     if mode == "subpixel":
-        y = F.conv1d(F.pad(x, same_padding(kernel_size)), weight, bias)
+        y = F.conv1d(F.pad(x, composition.same_padding(kernel_size)), weight, bias)
         return y.unflatten(1, (-1, factor)).transpose(2, 3).flatten(2)  # from (batch, out, factor, time)
     if mode == "nearest":
         u = F.interpolate(x, scale_factor=factor, mode="nearest")
@@ -125,7 +119,7 @@ def upsample(
         u = F.interpolate(x, scale_factor=factor, mode="linear", align_corners=False)
     else:
         u = interpolate(x, interpolation_phases(mode, factor).to(x) if phases is None else phases)
-    return F.conv1d(F.pad(u, same_padding(kernel_size)), weight, bias)
+    return F.conv1d(F.pad(u, composition.same_padding(kernel_size)), weight, bias)
 
 
 class Upsample1d(nn.Module):
@@ -276,16 +270,16 @@ class Upsample1d(nn.Module):
         """Tables that make all fused kernels of the learned one: one matrix, for one product."""
         edges: tuple[torch.Tensor, ...] = ()
         if self.mode == "transpose":
-            table, before, after = transposed_table(self.kernel_size, self.factor)
+            table, before, after = composition.transposed_table(self.kernel_size, self.factor)
         elif phases is None:  # subpixel: the kernel as it is
             table = torch.eye(self.kernel_size, dtype=torch.float64).view(1, self.kernel_size, 1, -1)
-            before, after = same_padding(self.kernel_size)
+            before, after = composition.same_padding(self.kernel_size)
         else:
-            table, before, after = interpolation_table(phases, self.kernel_size)
+            table, before, after = composition.interpolation_table(phases, self.kernel_size)
             if phases.shape[1] > 1:  # else the interpolated signal ends where the input ends
-                edges = edge_tables(phases, self.kernel_size)
+                edges = composition.edge_tables(phases, self.kernel_size)
         frames = frames_in_block(self.factor * self.out_channels)
-        table, self.before, self.after = block_table(table, before, after, frames)
+        table, self.before, self.after = composition.block_table(table, before, after, frames)
         self.shapes = [table.shape[:3], *(edge.shape[:2] for edge in edges)]
         table = torch.cat([rows.flatten(0, -2) for rows in (table, *edges)]).float()
         self.register_buffer("table", table, persistent=False)
