@@ -53,6 +53,9 @@ class WindowGenerator(nn.Module):
         Cut-off of the low-pass in Hz (`BandLimit`); none by default.
     sample_rate : int
         Of the windows in Hz; only the band limit needs it.
+    band_limit_transition, band_limit_db : float
+        Half of its transition over the cut-off, and its attenuation. 0.05 and 60 dB at the data's own cut-off
+        make it the filter that the data went through.
     activation : str
         ``relu`` or ``snake`` (`Snake`).
     residual_blocks : int
@@ -88,6 +91,8 @@ class WindowGenerator(nn.Module):
         fused: bool = True,
         band_limit_hz: float | None = None,
         sample_rate: int = 16000,
+        band_limit_transition: float = 0.1,
+        band_limit_db: float = 80.0,
         activation: str = "relu",
         residual_blocks: int = 0,
         noise: bool = False,
@@ -102,7 +107,9 @@ class WindowGenerator(nn.Module):
         self.window_samples = window_samples
         self.factors = factors
         self.upsampling = upsampling
-        self.band_limit = None if band_limit_hz is None else BandLimit(band_limit_hz, sample_rate)
+        self.band_limit = None
+        if band_limit_hz is not None:
+            self.band_limit = BandLimit(band_limit_hz, sample_rate, band_limit_transition, band_limit_db)
         margin = 0 if self.band_limit is None else self.band_limit.margin
         # Whole samples of the first stage that the window and the filter's margins take.
         self.first_shape = (channels[0], -(-(window_samples + 2 * margin) // total_factor))

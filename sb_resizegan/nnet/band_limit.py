@@ -15,8 +15,9 @@ LOWEST = 1000  # the filter for a thousandth of the rate has 25 thousand taps
 class BandLimit(nn.Module):
     """Removes what lies above a frequency, by a fixed filter with linear phase.
 
-    A Kaiser filter, −6 dB at ``cutoff_hz``, flat up to 10 % below and 80 dB down from 10 % above. It reads
-    ``margin`` samples on each side of what it gives, so that its output has no edges of its own.
+    A Kaiser filter, −6 dB at ``cutoff_hz``, flat up to a share ``transition`` below and ``stopband_db`` down
+    from as much above. It reads ``margin`` samples on each side of what it gives, so that its output has no
+    edges of its own.
 
     Arguments
     ---------
@@ -24,6 +25,10 @@ class BandLimit(nn.Module):
         In Hz, below a third of the sampling rate.
     sample_rate : int
         In Hz.
+    transition : float
+        Half of the transition band over the cut-off, above 0 and below 1.
+    stopband_db : float
+        Attenuation in dB, at least 30.
 
     Raises
     ------
@@ -37,7 +42,9 @@ class BandLimit(nn.Module):
     torch.Size([2, 2048])
     """
 
-    def __init__(self, cutoff_hz: float, sample_rate: int) -> None:
+    def __init__(
+        self, cutoff_hz: float, sample_rate: int, transition: float = 0.1, stopband_db: float = STOPBAND_DB
+    ) -> None:
         super().__init__()
         self.cutoff_hz = check_positive("cutoff_hz", cutoff_hz)
         if self.cutoff_hz >= sample_rate / 3:
@@ -49,8 +56,12 @@ class BandLimit(nn.Module):
                 f"cutoff_hz: expected at least {sample_rate / LOWEST} Hz, 1/{LOWEST} of the rate, "
                 f"but got {cutoff_hz}"
             )
+        if not 0 < transition < 1:
+            raise ValueError(f"transition: expected a share above 0 and below 1, but got {transition}")
+        if not stopband_db >= 30:
+            raise ValueError(f"stopband_db: expected at least 30 dB, but got {stopband_db}")
         nyquist = sample_rate / 2
-        taps, beta = kaiserord(STOPBAND_DB, 0.2 * self.cutoff_hz / nyquist)
+        taps, beta = kaiserord(stopband_db, 2 * transition * self.cutoff_hz / nyquist)
         kernel = firwin(taps | 1, self.cutoff_hz / nyquist, window=("kaiser", beta))
         self.margin = len(kernel) // 2
         self.register_buffer("kernel", torch.from_numpy(kernel).float(), persistent=False)
