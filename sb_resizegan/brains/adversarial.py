@@ -103,6 +103,7 @@ class AdversarialBrain(PatientBrain):
                 self.checkpointer.add_recoverable("learning_rate_schedule", schedule)
         self.learning_rate = None
         self.random = None
+        self._stage = ""
         self.train_stats = {}
         self.valid_figures = []
         self._first_batch = 0
@@ -160,6 +161,13 @@ class AdversarialBrain(PatientBrain):
     def freeze_optimizers(self, optimizers):
         """The optimizer of the active network alone."""
         return {self.active: optimizers[self.active]}
+
+    def evaluate_batch(self, batch, stage):
+        """Seeds the batch by its number, whichever process has it."""
+        world_size = torch.distributed.get_world_size() if self.distributed_launch else 1
+        number = world_size * len(self.valid_figures) + (self.rank if self.distributed_launch else 0)
+        self.random = StepRandom(self.hparams.seed, f"{self._stage} {number}", device=self.device)
+        return super().evaluate_batch(batch, stage)
 
     def on_fit_batch_start(self, batch, should_step):
         """Seeds the step."""
@@ -248,7 +256,7 @@ class AdversarialBrain(PatientBrain):
 
     def on_stage_start(self, stage, epoch=None):
         """Sets the learning rate and begins the bar."""
-        self.random = StepRandom(self.hparams.seed, f"{stage.name} {epoch}", device=self.device)
+        self._stage = f"{stage.name} {epoch}"
         if stage != sb.Stage.TRAIN:
             self.valid_figures = []
             return

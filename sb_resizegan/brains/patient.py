@@ -9,6 +9,7 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.brains.guard import StepGuard
 from sb_resizegan.brains.step_figures import StepFigures
+from sb_resizegan.utils.processes import Share
 
 logger = get_logger(__name__)
 
@@ -60,6 +61,10 @@ class PatientBrain(sb.Brain):
         with self.evaluation_ctx:
             outputs = self.compute_forward(batch, stage)
             return self.compute_objectives(outputs, batch, stage).detach()
+
+    def _fit_valid(self, valid_set, epoch, enable):
+        # Each process takes its share of the batches; their figures are brought together at the end.
+        super()._fit_valid(None if valid_set is None else Share(valid_set), epoch, enable)
 
     def moved(self, batch):
         """A batch of the loader on the Brain's device."""

@@ -5,6 +5,8 @@ import math
 import torch
 from tqdm.auto import tqdm
 
+from sb_resizegan.utils.processes import gathered, interleaved
+
 
 class StepFigures:
     """Figures of the steps of one epoch.
@@ -111,28 +113,36 @@ class StepFigures:
         Returns
         -------
         dict of str to float
-            Mean of each figure over the steps where it was finite.
+            Mean of each figure over the steps where it was finite, of all processes.
         """
         self.read()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        return {name: total / count for name, (total, count) in self._sums.items() if count}
+        sums: dict[str, tuple[float, int]] = {}
+        for own in gathered(self._sums):
+            for name, (total, count) in own.items():
+                before = sums.get(name, (0.0, 0))
+                sums[name] = (before[0] + total, before[1] + count)
+        return {name: total / count for name, (total, count) in sums.items() if count}
 
 
 def mean_figures(batches):
-    """Means over the batches of a validation.
+    """Means over the batches of a validation, of all processes.
 
     Arguments
     ---------
     batches : list of dict of str to torch.Tensor
-        Figures of each batch, the same ones in all.
+        Figures of each batch of this process's share, the same ones in all.
 
     Returns
     -------
     dict of str to float
     """
-    if not batches:
-        return {}
-    means = torch.stack([torch.stack([part[name].float() for part in batches]).mean() for name in batches[0]])
-    return dict(zip(batches[0], means.tolist(), strict=True))
+    names = list(batches[0]) if batches else []
+    # Read in one copy.
+    rows = [torch.stack([part[name].detach().float() for name in names]) for part in batches]
+    shares = gathered((names, torch.stack(rows).tolist() if rows else []))
+    names = next((names for names, _ in shares if names), [])
+    means = torch.tensor(interleaved(rows for _, rows in shares)).reshape(-1, len(names)).mean(0)
+    return dict(zip(names, means.tolist(), strict=True))

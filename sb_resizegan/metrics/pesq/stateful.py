@@ -1,5 +1,6 @@
 """PESQ over the batches of a validation, for Brains."""
 
+import itertools
 from typing import Any, TextIO
 
 import torch
@@ -7,6 +8,7 @@ from speechbrain.utils.metric_stats import MetricStats
 
 from sb_resizegan.metrics.pesq.inputs import PesqStatus
 from sb_resizegan.metrics.pesq.score import pesq_details
+from sb_resizegan.utils.processes import gathered, interleaved
 
 
 class PesqStats(MetricStats):
@@ -40,6 +42,7 @@ class PesqStats(MetricStats):
         """Forgets all utterances."""
         super().clear()
         self.statuses: list[PesqStatus] = []
+        self._batches: list[int] = []
 
     def append(
         self, ids: list[str], predict: torch.Tensor, target: torch.Tensor, lengths: torch.Tensor | None = None
@@ -67,9 +70,25 @@ class PesqStats(MetricStats):
         if len(ids) != len(details.status):
             raise ValueError(f"expected {len(details.status)} ids, but got {len(ids)}")
         self.ids += ids
+        self._batches.append(len(ids))
         self.scores += details.mos_lqo.tolist()
         self.statuses += [PesqStatus(int(status)) for status in details.status]
         self.summary: dict[str, Any] = {}
+
+    def gather(self) -> None:
+        """Brings together what all processes of a distributed evaluation have scored.
+
+        All have to call it, before `summarize()`; then all have all utterances, in the order in which batches
+        were shared out one by one (`Share`). Nothing happens in a process alone.
+        """
+        parts = gathered((self._batches, self.ids, self.scores, self.statuses))
+        rows = interleaved([_by_batch(*part) for part in parts])
+        self._batches = [len(batch) for batch in rows]
+        joined = [row for batch in rows for row in batch]
+        self.ids = [row[0] for row in joined]
+        self.scores = [row[1] for row in joined]
+        self.statuses = [row[2] for row in joined]
+        self.summary = {}
 
     def summarize(self, field: str | None = None) -> Any:
         """Mean, lowest and highest score, and what could not be scored.
@@ -128,3 +147,10 @@ class PesqStats(MetricStats):
         filestream.write(message)
         if verbose:
             print(message)
+
+
+def _by_batch(
+    sizes: list[int], ids: list[str], scores: list[float], statuses: list[PesqStatus]
+) -> list[list[tuple[str, float, PesqStatus]]]:
+    rows = iter(zip(ids, scores, statuses, strict=True))
+    return [list(itertools.islice(rows, size)) for size in sizes]
