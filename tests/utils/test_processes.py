@@ -28,7 +28,10 @@ def test_two_processes_find_what_one_does(tmp_path):
     torch.set_num_threads(1)
     expected = json.loads(json.dumps(statistics()))
     torch.set_num_threads(threads)
-    assert expected["summary"].pop("failures") == {"TOO_SHORT": ["3b"]} and expected["ids"][:2] == ["0a", "0b"]
+    assert expected["summary"].pop("failures") == {"TOO_SHORT": ["3b"]} and expected["ids"][:2] == [
+        "0a",
+        "0b",
+    ]
     for rank in range(2):
         found = json.loads((tmp_path / f"{rank}.json").read_text(encoding="utf-8"))
         assert found["ids"] == expected["ids"]
