@@ -23,6 +23,7 @@ LEARNED = [
     "setuptools<81",
 ]
 SCORES = [*OFFICIAL, *PICTURES, *DNSMOS, *LEARNED]
+ROOMS = ["pyroomacoustics>=0.10"]
 TEST = [*TRAIN, "pytest>=8"]
 
 setup(
@@ -62,6 +63,7 @@ setup(
     extras_require={
         "train": TRAIN,
         "scores": SCORES,
+        "rooms": ROOMS,
         "test": TEST,
         "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"],
     },

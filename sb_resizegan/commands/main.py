@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "score enhancers on pairs of noisy and clean speech: table, sounds, a page",
     "measure": "measure upsampling artefacts of recordings or of a generator",
     "compare": "train a grid of generators under one budget and gather what they show",
+    "rooms": "simulate impulse responses of rooms to train enhancers with",
     "export": "turn a training's checkpoint into a folder that can be loaded",
     "report": "make a page of finished trainings",
 }
@@ -36,6 +37,7 @@ NEEDED = {
     "score": ("scores", ("pystoi",)),
     "evaluate": ("scores", ("matplotlib", "pesq", "pystoi")),
     "report": ("train", ("matplotlib",)),
+    "rooms": ("rooms", EXTRAS["rooms"]),
 }
 # The yaml that has all keys of a training.
 TRAININGS = {"train-gan": "resize.yaml", "train-enhance": "enhance.yaml"}

