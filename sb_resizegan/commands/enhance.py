@@ -3,13 +3,15 @@
     sb-resizegan enhance noisy.wav FOLDER/ -o OUT/               # with the model of the package
     sb-resizegan enhance FOLDER/ -o OUT/ --model results/enhance/adversarial/1986/export
     sb-resizegan enhance noisy.wav -o OUT/ --num_samples 2       # noisy_1.wav and noisy_2.wav
+    sb-resizegan enhance noisy.wav -o OUT/ --limit_db 12         # leaves some of the room
     torchrun --nproc_per_node=4 -m sb_resizegan enhance FOLDER/ -o OUT/    # four processes share the files
 
 Files keep their names, and their paths within a folder, their format, sampling rate, length and channels.
-Nothing is left above half the model's sampling rate. Inputs are never touched. The same command again goes on
-where an interrupted one stopped: what is there is left alone, and said to be of another model or an older
-input where it is (.enhanced.jsonl in OUT remembers). A file that another command is at work on is left to
-it. Processes without torchrun can share the files too, with the environment variables RANK and WORLD_SIZE.
+What lies above half the model's sampling rate gets the gain that the model gave the band below, or goes with
+--upper_band none. Inputs are never touched. The same command again goes on where an interrupted one stopped:
+what is there is left alone, and said to be of another model or an older input where it is (.enhanced.jsonl in
+OUT remembers). A file that another command is at work on is left to it. Processes without torchrun can share
+the files too, with the environment variables RANK and WORLD_SIZE.
 
 The exit status is 0 if every file is enhanced, 1 if any could not be (they are listed at the end), 2 if the
 call was wrong.
@@ -24,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sb_resizegan.commands.finishing_options import add_finishing, check_finishing, finishing
 from sb_resizegan.commands.parser import CommandParser, check_device, check_least
 
 # How long processes wait for the others, at the beginning and at the end.
@@ -48,7 +51,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument(
         "--chunk_seconds", type=float, default=60.0, help="longer files are cut into chunks (default: 60)"
     )
+    add_finishing(parser)
     options = parser.parse_args(arguments)
+    check_finishing(parser, options)
     check_least(parser, options, {"num_samples": 1})
     if not 0.1 <= options.chunk_seconds < 1e6:
         parser.error(f"--chunk_seconds: expected at least 0.1, but got {options.chunk_seconds}")
@@ -137,6 +142,7 @@ def enhance(model, options: argparse.Namespace, jobs: list, bar) -> Outcome:
                         num_samples=options.num_samples,
                         chunk_seconds=options.chunk_seconds,
                         progress=bar.update,
+                        **finishing(options),
                     )
                     records.add(job)
         except (OSError, ValueError, RuntimeError) as error:

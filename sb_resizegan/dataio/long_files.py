@@ -63,14 +63,15 @@ class StreamedFile:
 
     def blocks(self):
         """Yields samples ``(time, channels)`` at the new rate, float32."""
-        return resampled_blocks(self._read(), self.rate, self.sample_rate)
+        return resampled_blocks(self.own_blocks(), self.rate, self.sample_rate)
 
-    def _read(self):
+    def own_blocks(self):
+        """Yields samples ``(time, channels)`` at the file's own rate, float32."""
         for block, _ in audio_blocks(self.path, max(1, BLOCK_SAMPLES // self.header.channels)):
             yield block
 
     def _counted(self):
-        for block in self._read():
+        for block in self.own_blocks():
             self.frames += len(block)
             yield block
 

@@ -70,7 +70,7 @@ def process_in_chunks(
     total : int
         Its samples.
     function : callable
-        From samples ``(time, channels)`` and the position of the first to samples of the same shape.
+        From samples ``(time, channels)`` and the position of the first to as many samples, of any channels.
     chunk : int
         Most samples of a chunk, at least ``hop`` and ``fade``. A signal no longer is computed in one pass.
     context, fade, hop : int

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sb_resizegan.inference.file_enhancement import FileEnhancement, sample_paths
+from sb_resizegan.inference.finishing import Finishing, noisy_share
 from sb_resizegan.inference.interfaces import CheckedPretrained
 from sb_resizegan.inference.model_sources import ModelSourceError
 from sb_resizegan.inference.seeded_latents import SeededLatents, enhance_stretch
@@ -71,6 +72,8 @@ class GenerativeEnhancement(CheckedPretrained):
         lengths: torch.Tensor | np.ndarray | None = None,
         seed: int | None = 0,
         num_samples: int | None = None,
+        strength: float = 1.0,
+        limit_db: float | None = None,
     ) -> torch.Tensor:
         """Enhances utterances, each in one pass.
 
@@ -88,6 +91,11 @@ class GenerativeEnhancement(CheckedPretrained):
             Of the latents, which are the same for all utterances; None draws a new one.
         num_samples : int, optional
             Number of latents to draw for each utterance. The first gives what comes without it.
+        strength : float
+            0 (the input) to 1 (the model's output): what comes is the sum of both with weights
+            ``1 - strength`` and ``strength``. The model delays nothing, so the two lie upon each other.
+        limit_db : float, optional
+            Noise is never lowered by more than so many dB: the input's weight is at least that.
 
         Returns
         -------
@@ -98,7 +106,7 @@ class GenerativeEnhancement(CheckedPretrained):
         Raises
         ------
         ValueError
-            For a wrong shape or type, lengths out of range, NaN or Inf, or ``num_samples`` below 1.
+            For a wrong shape or type, NaN or Inf, or a number out of range.
         """
         noisy = torch.as_tensor(noisy)
         single = noisy.dim() == 1
@@ -107,6 +115,7 @@ class GenerativeEnhancement(CheckedPretrained):
         frames = _check_batch(noisy, lengths)
         seed = _seed(seed)
         noisy = noisy.to(self.device, torch.float32)
+        share = noisy_share(strength, limit_db)
         draws = []
         for draw in range(_check_count(num_samples)):
             latents = SeededLatents(self.mods.generator, seed, draw)
@@ -114,9 +123,8 @@ class GenerativeEnhancement(CheckedPretrained):
             for length in sorted(set(frames)):
                 rows = [row for row, own in enumerate(frames) if own == length]
                 with self.inference_ctx:
-                    enhanced[rows, :length] = enhance_stretch(
-                        self.mods.generator, noisy[rows, :length], latents
-                    )
+                    output = enhance_stretch(self.mods.generator, noisy[rows, :length], latents)
+                enhanced[rows, :length] = share * noisy[rows, :length] + (1 - share) * output
             draws.append(enhanced[0] if single else enhanced)
         return draws[0] if num_samples is None else torch.stack(draws)
 
@@ -136,6 +144,10 @@ class GenerativeEnhancement(CheckedPretrained):
         chunk_seconds: float = CHUNK_SECONDS,
         context_seconds: float = CONTEXT_SECONDS,
         progress: Callable[[float], None] | None = None,
+        strength: float = 1.0,
+        limit_db: float | None = None,
+        upper_band: str = "follow",
+        link_channels: bool = False,
     ) -> torch.Tensor:
         """Enhances a sound file and returns the waveform, as SpeechBrain's interfaces do.
 
@@ -163,7 +175,8 @@ class GenerativeEnhancement(CheckedPretrained):
             As `enhance_to_file()` raises them.
         """
         _check_count(num_samples)
-        work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress)
+        finishing = Finishing(strength, limit_db, upper_band, link_channels)
+        work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress, finishing)
         paths = work.outputs(output_filename, num_samples)
         seed = _seed(seed)
         waveforms = []
@@ -184,6 +197,10 @@ class GenerativeEnhancement(CheckedPretrained):
         chunk_seconds: float = CHUNK_SECONDS,
         context_seconds: float = CONTEXT_SECONDS,
         progress: Callable[[float], None] | None = None,
+        strength: float = 1.0,
+        limit_db: float | None = None,
+        upper_band: str = "follow",
+        link_channels: bool = False,
     ) -> Path | list[Path]:
         """Enhances a sound file of any length, sampling rate and number of channels, in bounded memory.
 
@@ -191,9 +208,9 @@ class GenerativeEnhancement(CheckedPretrained):
         by chunk (`process_in_chunks()`). Each channel is enhanced for itself, with the same latent.
 
         The output has the input's rate, length and channels, and, under the same ending, its format
-        (`choose_format()`). Nothing is left above half the model's rate: the model cannot hear what lies
-        there, and passing it on would pass on its noise. Where the result would exceed full scale in a format
-        of integers, the whole file is reduced, and a warning says by how much.
+        (`choose_format()`). What lies above half the model's rate, which the model cannot hear, gets the
+        gain that it gave the band below. Where the result would exceed full scale in a format of integers,
+        the whole file is reduced, and a warning says by how much.
 
         Arguments
         ---------
@@ -212,6 +229,13 @@ class GenerativeEnhancement(CheckedPretrained):
             the result differs from that of one pass by what they still know of a cut after so many seconds.
         progress : callable, optional
             Called with a number of seconds each time some are done; altogether the file's length.
+        strength, limit_db : float
+            As for `enhance_batch()`; the input comes from the file, at its own rate.
+        upper_band : str
+            ``follow`` or ``none``, for a file whose rate is above the model's; see
+            `Finishing`.
+        link_channels : bool
+            Give all channels one gain, so that sources stay where they are heard.
 
         Returns
         -------
@@ -229,7 +253,8 @@ class GenerativeEnhancement(CheckedPretrained):
             If the output cannot be written in full; what was there before stays as it was.
         """
         _check_count(num_samples)
-        work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress)
+        finishing = Finishing(strength, limit_db, upper_band, link_channels)
+        work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress, finishing)
         work.outputs(output_filename, num_samples)
         paths = sample_paths(output_filename, num_samples)
         seed = _seed(seed)

@@ -13,6 +13,8 @@ from speechbrain.utils.logger import get_logger
 from sb_resizegan.dataio.long_files import Spool, StreamedFile, choose_format
 from sb_resizegan.dataio.resampling import resampled_blocks
 from sb_resizegan.inference.chunks import process_in_chunks
+from sb_resizegan.inference.finishing import Finishing, Mixing
+from sb_resizegan.inference.linked_channels import LinkedChannels
 from sb_resizegan.inference.seeded_latents import SeededLatents, enhance_stretch
 
 __all__ = ["FileEnhancement", "sample_paths"]
@@ -20,6 +22,9 @@ __all__ = ["FileEnhancement", "sample_paths"]
 logger = get_logger(__name__)
 
 FADE_SECONDS = 0.1
+
+# Samples of the model's input and of its output, ``(time, channels)`` each, in order.
+Pairs = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 class FileEnhancement:
@@ -35,6 +40,8 @@ class FileEnhancement:
         Length of the chunks, and what each is computed with besides itself on both sides.
     progress : callable, optional
         Called with a number of seconds each time some are done.
+    finishing : Finishing, optional
+        What is done to the model's output; nothing but its band above by default.
 
     Raises
     ------
@@ -62,6 +69,7 @@ class FileEnhancement:
         chunk_seconds: float,
         context_seconds: float,
         progress: Callable[[float], None] | None = None,
+        finishing: Finishing | None = None,
     ):
         if not (0 < chunk_seconds < math.inf and 0 <= context_seconds < math.inf):
             raise ValueError(
@@ -73,6 +81,7 @@ class FileEnhancement:
         self._rate = model.sample_rate
         self._chunk, self._context = round(chunk_seconds * self._rate), round(context_seconds * self._rate)
         self._progress = progress
+        self._finishing = finishing or Finishing()
         self._source: StreamedFile | None = None
         self._count = 1
 
@@ -130,15 +139,15 @@ class FileEnhancement:
             What the enhanced samples are added to, ``(time, channels)`` at the model's rate.
         """
         latents = SeededLatents(self._model.mods.generator, seed, draw)
-        chunks = self._kept(self._chunks(latents), blocks)
+        pairs = self._kept(self._linked(self._pairs(latents)), blocks)
         if path is None:
-            for chunk in chunks:
-                self._done(len(chunk) / self.source.resampled_frames * self.source.frames)
+            for noisy, _ in pairs:
+                self._done(len(noisy) / self.source.resampled_frames * self.source.frames)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         source = self.source
         with Spool(path.parent, source.header.channels) as spool:
-            for block in resampled_blocks(chunks, self._rate, source.rate):
+            for block in self._finished(pairs):
                 block = block[: source.frames - spool.frames]  # two conversions may each round up
                 spool.append(block)
                 self._done(len(block))
@@ -153,16 +162,54 @@ class FileEnhancement:
         if self._progress:
             self._progress(frames / self.source.rate / self._count)
 
-    @staticmethod
-    def _kept(chunks: Iterator[np.ndarray], blocks: list[np.ndarray] | None) -> Iterator[np.ndarray]:
-        for chunk in chunks:
+    def _kept(self, pairs: Pairs, blocks: list[np.ndarray] | None) -> Pairs:
+        """Passes the model's input and output on, and keeps what becomes of them at the model's rate."""
+        share = np.float32(self._finishing.share)
+        for noisy, enhanced in pairs:
             if blocks is not None:
-                blocks.append(chunk)
-            yield chunk
+                blocks.append(share * noisy + (1 - share) * enhanced if share else enhanced)
+            yield noisy, enhanced
 
-    def _chunks(self, latents: SeededLatents) -> Iterator[np.ndarray]:
+    def _linked(self, pairs: Pairs) -> Pairs:
+        channels = self.source.header.channels
+        if not self._finishing.link_channels or channels == 1:
+            yield from pairs
+            return
+        link = LinkedChannels(self._rate, channels)
+        for noisy, enhanced in pairs:
+            yield link.push(noisy, enhanced)
+        yield link.flush()
+
+    def _finished(self, pairs: Pairs) -> Iterator[np.ndarray]:
+        """What is written, at the file's rate."""
+        source = self.source
+        band = self._finishing.band(self._rate, source.rate, source.header.channels)
+        mixing = Mixing(source.header.channels, self._finishing.share, band)
+
+        def signals() -> Iterator[np.ndarray]:
+            for noisy, enhanced in pairs:
+                if band is None:
+                    yield enhanced
+                    continue
+                band.follow(noisy, enhanced)
+                yield np.concatenate([enhanced, noisy], axis=1)
+            if band is not None:
+                band.end()
+
+        own = source.own_blocks() if mixing.needs_input else iter(())
+        for block in resampled_blocks(signals(), self._rate, source.rate):
+            while mixing.needs_input and mixing.heard < min(source.frames, mixing.given + len(block)):
+                mixing.hear(next(own))
+            yield mixing.push(block)
+        for rest in own:
+            mixing.hear(rest)
+        if mixing.needs_input:
+            yield mixing.push(np.zeros((0, source.header.channels * mixing.signals), dtype=np.float32))
+
+    def _pairs(self, latents: SeededLatents) -> Pairs:
+        """The model's input and output, ``(time, channels)`` each."""
         source, generator = self.source, self._model.mods.generator
-        hop = generator.latent_hop
+        hop, channels = generator.latent_hop, source.header.channels
 
         def enhance(part: np.ndarray, first: int) -> np.ndarray:
             enhanced = np.zeros_like(part)
@@ -178,10 +225,10 @@ class FileEnhancement:
                     enhanced[:, channel] = output[0].cpu().numpy()
             if not np.isfinite(enhanced).all():
                 raise ValueError(f"{source.path}: the model gave NaN or Inf")
-            return enhanced
+            return np.concatenate([part, enhanced], axis=1)
 
         fade = round(FADE_SECONDS * self._rate)
-        yield from process_in_chunks(
+        for chunk in process_in_chunks(
             source.blocks(),
             source.resampled_frames,
             enhance,
@@ -189,7 +236,8 @@ class FileEnhancement:
             self._context,
             fade,
             hop,
-        )
+        ):
+            yield chunk[:, :channels], chunk[:, channels:]
 
 
 def sample_paths(path: str | os.PathLike, num_samples: int | None) -> list[Path]:

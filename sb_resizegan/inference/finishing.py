@@ -6,18 +6,67 @@ the gain of the band above. Nothing is delayed against anything else, so that a 
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LinkedChannels", "UpperBand", "noisy_share"]
+from sb_resizegan.inference.upper_band import UpperBand
+
+__all__ = ["Finishing", "Mixing", "noisy_share"]
 
 UPPER_BANDS = ("follow", "none")
-# Edges of the band that the one above follows, as shares of the model's sampling rate: 4 to 7 kHz at 16 kHz.
-# What lies above is lowered by the resampling filter.
-FOLLOWED = (0.25, 0.4375)
-FRAME_SECONDS = 0.032
-# Power below which a band counts as empty.
-EMPTY = 1e-14
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """What is done to a model's output.
+
+    Arguments
+    ---------
+    strength : float
+        0 (the input) to 1 (the model's output).
+    limit_db : float, optional
+        Noise is never lowered by more than so many dB.
+    upper_band : str
+        What becomes of the band above half the model's rate: ``follow`` gives it the gain of the band below
+        (`UpperBand`), ``none`` takes it away.
+    link_channels : bool
+        Give all channels one gain (`LinkedChannels`).
+
+    Raises
+    ------
+    ValueError
+        For a value out of range.
+
+    Example
+    -------
+    >>> Finishing(strength=0.25).share
+    0.75
+    >>> Finishing(upper_band="all")
+    Traceback (most recent call last):
+    ValueError: upper_band: expected one of ('follow', 'none'), but got 'all'
+    """
+
+    strength: float = 1.0
+    limit_db: float | None = None
+    upper_band: str = "follow"
+    link_channels: bool = False
+
+    def __post_init__(self) -> None:
+        noisy_share(self.strength, self.limit_db)
+        if self.upper_band not in UPPER_BANDS:
+            raise ValueError(f"upper_band: expected one of {UPPER_BANDS}, but got {self.upper_band!r}")
+
+    @property
+    def share(self) -> float:
+        """The share of its input that a result keeps."""
+        return noisy_share(self.strength, self.limit_db)
+
+    def band(self, model_rate: int, rate: int, channels: int) -> UpperBand | None:
+        """What passes on the band above the model's; None where there is none, or it is taken away."""
+        if self.upper_band == "none" or rate <= model_rate:
+            return None
+        return UpperBand(model_rate, rate, channels, self.link_channels)
 
 
 def noisy_share(strength: float = 1.0, limit_db: float | None = None) -> float:
@@ -54,191 +103,75 @@ def noisy_share(strength: float = 1.0, limit_db: float | None = None) -> float:
     return max(1 - strength, 10 ** (-limit_db / 20))
 
 
-def check_upper_band(upper_band: str) -> bool:
-    """Whether the band above the model's is passed on.
+class Mixing:
+    """Puts together what has come at the input's rate, as far as all of it is known.
 
     Arguments
     ---------
-    upper_band : str
-        ``follow`` or ``none``.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    ValueError
-        For another word.
-
-    Example
-    -------
-    >>> check_upper_band("follow"), check_upper_band("none")
-    (True, False)
-    """
-    if upper_band not in UPPER_BANDS:
-        raise ValueError(f"upper_band: expected one of {UPPER_BANDS}, but got {upper_band!r}")
-    return upper_band == "follow"
-
-
-class UpperBand:
-    """The band above the model's, with a gain that follows what the model did to the band below it.
-
-    In each frame of 32 ms, one every 16 ms, the gain is the ratio of the RMS of the model's output to that of
-    its input between 4 and 7 kHz (at 16 kHz; other rates in proportion), at most 1. It goes in a straight
-    line from that of the frame before to that of the frame in the frame's later half, so that nothing waits
-    for it.
-
-    Arguments
-    ---------
-    model_rate, rate : int
-        Sampling rates of the model and of the input in Hz.
     channels : int
         Of the input.
-    linked : bool
-        Whether all channels have the same gain.
+    share : float
+        Of the input in the result.
+    band : UpperBand, optional
+        Gains of the band above.
 
     Example
     -------
-    >>> band = UpperBand(16000, 48000, channels=1)
-    >>> noisy = np.random.default_rng(0).standard_normal((512, 1)).astype(np.float32)
-    >>> band.follow(noisy, 0.5 * noisy)
-    >>> round(float(band.curve(3 * 256, 1)[0, 0]), 3)
-    0.5
+    >>> mixing = Mixing(channels=1, share=0.5)
+    >>> mixing.hear(np.ones((3, 1), dtype=np.float32))
+    >>> mixing.push(np.zeros((2, 1), dtype=np.float32))[:, 0].tolist(), mixing.given
+    ([0.5, 0.5], 2)
     """
 
-    def __init__(self, model_rate: int, rate: int, channels: int, linked: bool = False):
-        self._ratio = model_rate / rate
-        self._linked = linked
-        self.hop = round(FRAME_SECONDS * model_rate / 2)
-        self._window = np.hanning(2 * self.hop + 1)[:-1, None]
-        low, high = (round(share * 2 * self.hop) for share in FOLLOWED)
-        self._bins = slice(low, high + 1)
-        self._waiting = np.zeros((self.hop, 2 * channels), dtype=np.float32)
-        self._gains: list[np.ndarray] = []
-        self._first = 0  # number of the first gain that is kept
+    def __init__(self, channels: int, share: float, band: UpperBand | None = None):
+        self._channels, self._share, self._band = channels, share, band
+        # Signals of the model that are needed: its output, and for the band above its input.
+        self.signals = 1 if band is None else 2
+        self._input = np.zeros((0, channels), dtype=np.float32)
+        self._ready = np.zeros((0, channels * self.signals), dtype=np.float32)
+        self.given = 0
 
     @property
-    def followed(self) -> int:
-        """Samples at the input's rate that there are gains for."""
-        return math.floor((self._first + len(self._gains)) * self.hop / self._ratio)
+    def needs_input(self) -> bool:
+        """Whether `hear()` has to get the input; without, only the model's output counts."""
+        return self._share > 0 or self._band is not None
 
-    def follow(self, noisy: np.ndarray, enhanced: np.ndarray) -> None:
-        """Hears what the model made of what.
+    @property
+    def heard(self) -> int:
+        """Samples of the input that were heard, from the beginning."""
+        return self.given + len(self._input)
 
-        Arguments
-        ---------
-        noisy, enhanced : numpy.ndarray
-            ``(time, channels)`` at the model's rate.
-        """
-        self._waiting = np.concatenate([self._waiting, np.concatenate([noisy, enhanced], axis=1)])
-        while len(self._waiting) >= 2 * self.hop:
-            frame, self._waiting = self._waiting[: 2 * self.hop], self._waiting[self.hop :]
-            spectrum = np.fft.rfft(frame * self._window, axis=0)[self._bins]
-            before, after = np.split(np.square(np.abs(spectrum)).mean(axis=0), 2)
-            if self._linked:
-                before, after = (np.full_like(power, power.mean()) for power in (before, after))
-            gain = np.sqrt((after + EMPTY) / (before + EMPTY)).clip(max=1).astype(np.float32)
-            if not self._gains:
-                self._gains.append(gain)  # what the first goes out from
-                self._first = -1
-            self._gains.append(gain)
+    def hear(self, samples: np.ndarray) -> None:
+        """Takes samples ``(time, channels)`` of the input."""
+        if self.needs_input:
+            self._input = np.concatenate([self._input, samples])
 
-    def end(self) -> None:
-        """Follows the last samples, as if silence followed."""
-        channels = self._waiting.shape[1] // 2
-        silence = np.zeros((self.hop, channels), dtype=np.float32)
-        self.follow(silence, silence)
-
-    def curve(self, first: int, count: int) -> np.ndarray:
-        """The gains of samples at the input's rate.
+    def push(self, block: np.ndarray) -> np.ndarray:
+        """Takes the model's output at the input's rate, and gives what is complete.
 
         Arguments
         ---------
-        first, count : int
-            Samples; those before ``first`` are not asked for again.
+        block : numpy.ndarray
+            ``(time, channels)``, or with the band above ``(time, 2 * channels)``: output, then input, both
+            through the model's rate.
 
         Returns
         -------
         numpy.ndarray
-            ``(count, channels)``, float32.
+            ``(time, channels)``, float32; where the input counts, of no more samples than were heard of it.
         """
-        if not count:
-            return np.zeros((0, self._waiting.shape[1] // 2), dtype=np.float32)
-        places = (first + np.arange(count)) * (self._ratio / self.hop)
-        frames = places.astype(np.int64)
-        part = (places - frames).astype(np.float32)[:, None]
-        gains = np.stack(self._gains)
-        before, after = gains[frames - 1 - self._first], gains[frames - self._first]
-        passed = int(frames[0]) - 1 - self._first
-        self._gains, self._first = self._gains[passed:], self._first + passed
-        return before + part * (after - before)
-
-
-class LinkedChannels:
-    """One gain for all channels, so that sources stay where they are heard.
-
-    In each bin of each frame the gain is the ratio of the power that the model left in all channels to that
-    which was there, at most 1 in amplitude. It is real and the same for all, so that differences of level and
-    phase between channels stay. Frames have 32 ms and a hop of 16 ms; the output comes a hop later.
-
-    Arguments
-    ---------
-    model_rate : int
-        In Hz.
-    channels : int
-        Of the samples.
-
-    Example
-    -------
-    >>> link, noisy = LinkedChannels(16000, channels=2), np.ones((800, 2), dtype=np.float32)
-    >>> heard, linked = (np.concatenate(parts) for parts in zip(link.push(noisy, noisy), link.flush()))
-    >>> heard.shape, bool(np.allclose(linked, noisy, atol=1e-5))
-    ((800, 2), True)
-    """
-
-    def __init__(self, model_rate: int, channels: int):
-        self.hop = round(FRAME_SECONDS * model_rate / 2)
-        self._window = np.sqrt(np.hanning(2 * self.hop + 1)[:-1, None]).astype(np.float32)
-        self._channels = channels
-        self._waiting = np.zeros((self.hop, 2 * channels), dtype=np.float32)
-        self._tail = np.zeros((self.hop, channels), dtype=np.float32)
-        self._heard = self._frames = self._given = 0
-
-    def push(self, noisy: np.ndarray, enhanced: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Takes samples and gives what they complete.
-
-        Arguments
-        ---------
-        noisy, enhanced : numpy.ndarray
-            ``(time, channels)`` at the model's rate.
-
-        Returns
-        -------
-        noisy, enhanced : numpy.ndarray
-            ``(time, channels)``, of the same samples.
-        """
-        self._heard += len(noisy)
-        self._waiting = np.concatenate([self._waiting, np.concatenate([noisy, enhanced], axis=1)])
-        heard, linked = [], []
-        while len(self._waiting) >= 2 * self.hop:
-            frame, self._waiting = self._waiting[: 2 * self.hop], self._waiting[self.hop :]
-            spectrum = np.fft.rfft(frame * self._window, axis=0)
-            before, after = np.split(np.square(np.abs(spectrum)), 2, axis=1)
-            gain = np.sqrt((after.sum(1) + EMPTY) / (before.sum(1) + EMPTY)).clip(max=1)[:, None]
-            output = np.fft.irfft(spectrum[:, : self._channels] * gain, axis=0) * self._window
-            if self._frames:  # the first lies before the beginning
-                heard.append(frame[: self.hop, : self._channels])
-                linked.append(self._tail + output[: self.hop])
-            self._tail = output[self.hop :].astype(np.float32)
-            self._frames += 1
-        self._given += self.hop * len(heard)
-        nothing = np.zeros((0, self._channels), dtype=np.float32)
-        return np.concatenate([nothing, *heard]), np.concatenate([nothing, *linked]).astype(np.float32)
-
-    def flush(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rest, as if silence followed."""
-        rest = self._heard - self._given
-        silence = np.zeros((2 * self.hop, self._channels), dtype=np.float32)
-        noisy, enhanced = self.push(silence, silence)
-        return noisy[:rest], enhanced[:rest]
+        self._ready = np.concatenate([self._ready, block])
+        count = len(self._ready)
+        if self._band is not None:
+            count = min(count, max(0, self._band.followed - self.given))
+        if self.needs_input:
+            count = min(count, len(self._input))
+        output, self._ready = self._ready[:count], self._ready[count:]
+        own, self._input = self._input[:count], self._input[count:]
+        if self._band is not None:
+            output, heard = output[:, : self._channels], output[:, self._channels :]
+            output = output + self._band.curve(self.given, count) * (own - heard)
+        if self._share:
+            output = np.float32(self._share) * own + np.float32(1 - self._share) * output
+        self.given += count
+        return output

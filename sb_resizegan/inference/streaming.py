@@ -9,7 +9,8 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.streaming_resampler import StreamingResampler
 from sb_resizegan.inference.enhancement import GenerativeEnhancement
-from sb_resizegan.inference.finishing import LinkedChannels, UpperBand, check_upper_band, noisy_share
+from sb_resizegan.inference.finishing import Finishing, Mixing
+from sb_resizegan.inference.linked_channels import LinkedChannels
 from sb_resizegan.inference.stream_steps import OnnxStep, StepLatents, StreamStep, TorchStep
 from sb_resizegan.utils.checks import check_integer
 
@@ -43,10 +44,10 @@ class StreamingEnhancement:
     limit_db : float, optional
         Noise is never lowered by more than so many dB.
     upper_band : str
-        What becomes of the band above half the model's rate: ``follow`` gives it the gain of the band below
-        (`UpperBand`), ``none`` leaves it empty.
+        What becomes of the band above half the model's rate: ``follow`` gives it the gain of the band below,
+        ``none`` takes it away.
     link_channels : bool
-        Give all channels one gain (`LinkedChannels`); costs a hop of latency.
+        Give all channels one gain; costs a hop of latency.
 
     Raises
     ------
@@ -81,9 +82,7 @@ class StreamingEnhancement:
         if not low <= self.sample_rate <= high:
             raise ValueError(f"sample_rate: expected {low} to {high} Hz, but got {sample_rate}")
         self.channels = check_integer("channels", channels)
-        self._share = noisy_share(strength, limit_db)
-        self._follows = check_upper_band(upper_band) and self.sample_rate > step.sample_rate
-        self._links = bool(link_channels) and self.channels > 1
+        self._finishing = Finishing(strength, limit_db, upper_band, link_channels and self.channels > 1)
         self._latents = StepLatents(step.latent_dim, step.hop, seed)
         self.not_finite = 0
         self.reset()
@@ -150,16 +149,13 @@ class StreamingEnhancement:
         rate, own, channels = self.sample_rate, self._step.sample_rate, self.channels
         self._states = self._step.initial(channels)
         self._down = StreamingResampler(rate, own, channels)
-        # The model's output, and beside it its input for the band above.
-        self._up = StreamingResampler(own, rate, channels * (2 if self._follows else 1))
-        self._link = LinkedChannels(own, channels) if self._links else None
-        self._band = UpperBand(own, rate, channels, self._links) if self._follows else None
+        self._link = LinkedChannels(own, channels) if self._finishing.link_channels else None
+        self._band = self._finishing.band(own, rate, channels)
+        self._mixing = Mixing(channels, self._finishing.share, self._band)
+        self._up = StreamingResampler(own, rate, channels * self._mixing.signals)
         self._waiting = np.zeros((0, channels), dtype=np.float32)  # for a whole hop
         self._hop_before = np.zeros((0, channels), dtype=np.float32)
-        self._hops = self._heard = self._given = 0
-        # The input that is mixed in, and what came of it and waits for a gain.
-        self._input = np.zeros((0, channels), dtype=np.float32)
-        self._ready = self._up.push(np.zeros((0, self._up.channels), dtype=np.float32))
+        self._hops = self._heard = 0
         self._flushed = False
 
     @property
@@ -169,7 +165,7 @@ class StreamingEnhancement:
         hop = self._step.hop
         # Just before a hop is complete, most waits for it.
         heard = np.array([self._down.needed(int(count) * hop) for count in hops])
-        behind = (hops - (3 if self._links else 2)) * hop
+        behind = (hops - (2 if self._link is None else 3)) * hop
         given = np.array([self._up.ready(int(count)) for count in behind])
         return int((heard - given).max())
 
@@ -206,8 +202,7 @@ class StreamingEnhancement:
             raise RuntimeError("push: the stream has ended with flush(); call reset() to begin another")
         block = self._checked(samples)
         self._heard += len(block)
-        if self._share or self._follows:
-            self._input = np.concatenate([self._input, block])
+        self._mixing.hear(block)
         noisy, enhanced = self._enhanced(self._down.push(block))
         if self._link is not None:
             noisy, enhanced = self._link.push(noisy, enhanced)
@@ -223,7 +218,7 @@ class StreamingEnhancement:
             The rest of the output, ``(time,)`` or, with several channels, ``(channels, time)``.
         """
         if self._flushed:
-            return self._channels_first(self._input[:0])
+            return self._channels_first(self._waiting[:0])
         self._flushed = True
         noisy, enhanced = self._enhanced(self._down.flush())
         if self._hops or len(self._waiting):
@@ -235,10 +230,10 @@ class StreamingEnhancement:
         output = [self._raised(noisy, enhanced)]
         if self._band is not None:
             self._band.end()
-        output.append(self._mixed(self._up.flush()))
+        output.append(self._mixing.push(self._up.flush()))
         finished = np.concatenate(output)
         # Two conversions may each round up.
-        return self._channels_first(finished[: len(finished) + min(0, self._heard - self._given)])
+        return self._channels_first(finished[: len(finished) + min(0, self._heard - self._mixing.given)])
 
     def _checked(self, samples: np.ndarray | torch.Tensor) -> np.ndarray:
         array = samples.detach().cpu().numpy() if isinstance(samples, torch.Tensor) else np.asarray(samples)
@@ -300,25 +295,6 @@ class StreamingEnhancement:
     def _raised(self, noisy: np.ndarray, enhanced: np.ndarray) -> np.ndarray:
         """From the model's rate to the stream's."""
         if self._band is None:
-            return self._mixed(self._up.push(enhanced))
+            return self._mixing.push(self._up.push(enhanced))
         self._band.follow(noisy, enhanced)
-        return self._mixed(self._up.push(np.concatenate([enhanced, noisy], axis=1)))
-
-    def _mixed(self, block: np.ndarray) -> np.ndarray:
-        """Adds the band above and the input's share, as far as all is known."""
-        self._ready = np.concatenate([self._ready, block])
-        count = len(self._ready)
-        if self._band is not None:
-            count = min(count, self._band.followed - self._given)
-        output, self._ready = self._ready[:count], self._ready[count:]
-        if self._band is not None:
-            output, heard = output[:, : self.channels], output[:, self.channels :]
-        if self._share or self._follows:
-            own, self._input = self._input[:count], self._input[count:]
-            output = output[: len(own)]
-            if self._band is not None:
-                curve = self._band.curve(self._given, len(own))
-                output = output + curve * (own - heard[: len(own)])
-            output = np.float32(self._share) * own + np.float32(1 - self._share) * output
-        self._given += len(output)
-        return output
+        return self._mixing.push(self._up.push(np.concatenate([enhanced, noisy], axis=1)))
