@@ -165,6 +165,8 @@ class Spool:
         block : numpy.ndarray
             ``(time, channels)``, float32.
         """
+        if not len(block):
+            return  # numpy shows no bytes of an array without samples
         self.frames += len(block)
         self.peak = max(self.peak, float(np.abs(block).max(initial=0)))
         try:
