@@ -2,7 +2,9 @@
 
 import numpy as np
 
-__all__ = ["SILENCE_DB", "active_regions", "frame_levels", "level_gain"]
+from sb_resizegan.dataio.long_signal import BLOCK, blocks_of
+
+__all__ = ["SILENCE_DB", "active_level", "active_regions", "frame_levels", "level_gain"]
 
 FRAME_SECONDS = 0.02
 SILENCE_DB = -60.0
@@ -18,7 +20,7 @@ def frame_levels(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
     Arguments
     ---------
-    waveform : numpy.ndarray
+    waveform : numpy.ndarray or LongSignal
         ``(time,)``.
     sample_rate : int
         In Hz.
@@ -34,6 +36,13 @@ def frame_levels(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     array([-20., -20.])
     """
     frame = _frame_samples(sample_rate)
+    # Whole frames at a time: of a recording of hours, no copy is made.
+    size = max(1, BLOCK // frame) * frame
+    blocks = [_block_levels(block, frame) for block in blocks_of(waveform, size)]
+    return np.concatenate(blocks) if blocks else np.empty(0)
+
+
+def _block_levels(waveform, frame):
     waveform = np.asarray(waveform, dtype=np.float64)
     starts = np.arange(0, len(waveform), frame)
     counts = np.diff(np.append(starts, len(waveform)))
@@ -119,9 +128,36 @@ def level_gain(waveform: np.ndarray, regions: np.ndarray, level_db: float, peak:
     >>> round(level_gain(np.tile([0.05, -0.05], 400), np.array([[0, 800]]), 0.0, 0.95), 6)
     19.0
     """
-    active = np.concatenate([waveform[start:end] for start, end in regions]).astype(np.float64)
-    rms = np.sqrt(np.mean(active**2))
-    return float(min(10 ** (level_db / 20) / rms, peak / np.abs(active).max()))
+    rms, loudest = active_level(waveform, regions)
+    return float(min(10 ** (level_db / 20) / rms, peak / loudest))
+
+
+def active_level(waveform, regions):
+    """Level and peak of active speech.
+
+    Arguments
+    ---------
+    waveform : numpy.ndarray or LongSignal
+        ``(time,)``.
+    regions : numpy.ndarray
+        ``(regions, 2)``, from ``active_regions``; at least one row.
+
+    Returns
+    -------
+    rms, peak : float
+
+    Example
+    -------
+    >>> active_level(np.array([9.0, 1.0, -1.0]), np.array([[1, 3]]))
+    (1.0, 1.0)
+    """
+    energy, peak, count = 0.0, 0.0, 0
+    for start, end in regions:
+        for first in range(start, end, BLOCK):
+            active = np.asarray(waveform[first : min(end, first + BLOCK)], dtype=np.float64)
+            energy, count = energy + float(active @ active), count + len(active)
+            peak = max(peak, float(np.abs(active).max()))
+    return float(np.sqrt(energy / count)), peak
 
 
 def _frame_samples(sample_rate):

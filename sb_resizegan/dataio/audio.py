@@ -25,6 +25,7 @@ __all__ = [
     "mono_blocks",
     "read_mono",
     "read_signal",
+    "signal_blocks",
     "write_audio",
 ]
 
@@ -204,13 +205,57 @@ def read_signal(path: str | os.PathLike, sample_rate: int, channel: int | None =
     else:
         waveform = np.empty(math.ceil(header.frames * sample_rate / header.samplerate), dtype=np.float32)
         done = 0
-        columns = (block[:, None] for block, _ in mono_blocks(path, channel))
-        for block in resampled_blocks(columns, header.samplerate, sample_rate):
-            waveform[done : done + len(block)] = block[:, 0]
+        for block in signal_blocks(path, sample_rate, channel):
+            waveform[done : done + len(block)] = block
             done += len(block)
+    _check_finite(path, waveform)
+    return waveform
+
+
+def signal_blocks(
+    path: str | os.PathLike, sample_rate: int, channel: int | None = None, offset: float = 0.0
+) -> Iterator[np.ndarray]:
+    """Yields a file as one channel at a sampling rate, block by block.
+
+    Arguments
+    ---------
+    path : str or Path
+        Audio file.
+    sample_rate : int
+        In Hz, of the blocks.
+    channel : int, optional
+        See `mono_blocks`.
+    offset : float
+        Subtracted from every sample before it is resampled.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(time,)``, float32.
+
+    Raises
+    ------
+    UnusableAudioError
+        As `read_signal`.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmp_path") / "stereo.wav"
+    >>> soundfile.write(path, np.zeros((44100, 2)), 44100)
+    >>> sum(len(block) for block in signal_blocks(path, 16000))
+    16000
+    """
+    rate = audio_header(path).samplerate
+    columns = ((block - np.float32(offset))[:, None] for block, _ in mono_blocks(path, channel))
+    for block in resampled_blocks(columns, rate, sample_rate):
+        _check_finite(path, block)
+        yield block[:, 0]
+
+
+def _check_finite(path: str | os.PathLike, waveform: np.ndarray) -> None:
     if not np.isfinite([waveform.min(), waveform.max()]).all():
         raise UnusableAudioError("not finite", path, "samples too large to be resampled")
-    return waveform
 
 
 def write_audio(path, waveform, sample_rate):

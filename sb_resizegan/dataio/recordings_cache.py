@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,10 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
-from sb_resizegan.dataio.activity import active_regions
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.activity import active_level, active_regions
+from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, mono_blocks, read_mono, signal_blocks
 from sb_resizegan.dataio.finding import why_left_out
+from sb_resizegan.dataio.long_signal import LONG_SECONDS, LongSignal, Signal, blocks_of
 from sb_resizegan.dataio.prepare.sources import SourceFile
 from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.utils.files import replacing
@@ -49,7 +51,7 @@ class DecodingOptions(NamedTuple):
 
 
 class _Decoded(NamedTuple):
-    samples: np.ndarray
+    samples: Signal  # LongSignal for long ones, not scaled yet
     scale: float
     rate: int
     level: float
@@ -151,12 +153,13 @@ def _build(files, sources, audio_path, options):
     names, folders, decoded, skipped = [], [], [], {}
     with replacing(audio_path) as temporary:
         with open(temporary, "wb") as stream:
-            for file, result in _decode_all(files, options):
+            for file, result in _decode_all(files, options, audio_path.parent):
                 if isinstance(result, str):
                     skipped.setdefault(result, []).append(file.name)
                     continue
                 # tofile reports a full disk without saying so.
-                stream.write(result.samples.data)
+                for block in blocks_of(result.samples):
+                    stream.write(_to_16_bits(block, result.scale).data)
                 names.append(file.name)
                 folders.append(str(file.path.parent))
                 decoded.append(result._replace(samples=len(result.samples)))
@@ -182,24 +185,27 @@ def _build(files, sources, audio_path, options):
     }
 
 
-def _decode_all(files, options):
+def _decode_all(files, options, folder):
     """Yields each file with what it holds, or with the reason why it cannot be used."""
     progress = tqdm(total=len(files), desc="Decoding", delay=2, mininterval=1, disable=not if_main_process())
     # libsndfile and the resampling work outside Python's lock: threads share the work.
     with progress, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for first in range(0, len(files), DECODED_AT_ONCE):
             part = files[first : first + DECODED_AT_ONCE]
-            results = pool.map(lambda file: _decode(file.path, options), part)
+            results = pool.map(lambda file: _decode(file.path, options, folder), part)
             for file, result in zip(part, results, strict=True):
                 progress.update()
                 yield file, result
 
 
-def _decode(path, options):
+def _decode(path, options, folder):
     reason = why_left_out(path)
     if reason is not None:
         return reason
     try:
+        header = audio_header(path)
+        if not options.impulse_responses and not (header.seconds or math.inf) <= LONG_SECONDS:
+            return _decode_long(path, header.samplerate, options, folder)
         waveform, rate = read_mono(path, channel=0 if options.impulse_responses else None)
     except UnusableAudioError as error:
         logger.warning("Skipping %s", ascii(str(error)))
@@ -219,10 +225,32 @@ def _decode(path, options):
     regions = active_regions(waveform / peak if options.impulse_responses else waveform, options.sample_rate)
     if len(regions) == 0:
         return "silent"
-    active = np.concatenate([waveform[start:end] for start, end in regions])
-    level = np.sqrt(np.mean(active.astype(np.float64) ** 2))
+    level, _ = active_level(waveform, regions)
     scale = peak / LARGEST
-    return _Decoded(np.rint(waveform / scale).astype(np.int16), scale, rate, level, regions)
+    return _Decoded(_to_16_bits(waveform, scale), scale, rate, level, regions)
+
+
+def _decode_long(path, rate, options, folder):
+    """As `_decode`, by way of the disk: the memory does not grow with the recording."""
+    total, count = 0.0, 0
+    for block, _ in mono_blocks(path):
+        total, count = total + block.sum(dtype=np.float64), count + len(block)
+    if count < options.min_seconds * rate:
+        return "too short"
+    blocks = signal_blocks(path, options.sample_rate, offset=total / count)
+    waveform = LongSignal(blocks, folder)
+    peak = np.float32(max(np.abs(block).max() for block in blocks_of(waveform)))
+    if peak == 0:
+        return "silent"
+    regions = active_regions(waveform, options.sample_rate)
+    if len(regions) == 0:
+        return "silent"
+    level, _ = active_level(waveform, regions)
+    return _Decoded(waveform, peak / LARGEST, rate, level, regions)
+
+
+def _to_16_bits(samples, scale):
+    return samples if samples.dtype == np.int16 else np.rint(samples / scale).astype(np.int16)
 
 
 def describe(sources: str | Path | Sequence[str | Path]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.signal import firwin, kaiserord, oaconvolve, resample_poly
 from scipy.special import i0
 
-__all__ = ["check_lowpass", "low_pass", "resample", "resampled_blocks"]
+__all__ = ["check_lowpass", "low_pass", "low_passed_blocks", "resample", "resampled_blocks"]
 
 STOPBAND_DB = 90.0
 KAISER_BETA = 0.1102 * (STOPBAND_DB - 8.7)
@@ -137,11 +137,54 @@ def low_pass(waveform: np.ndarray, sample_rate: int, lowpass_hz: float | None) -
     check_lowpass(lowpass_hz, sample_rate)
     if lowpass_hz is None or lowpass_hz == sample_rate / 2:
         return waveform
-    transition_hz = max(0.1 * lowpass_hz, 50.0)
-    taps, beta = kaiserord(LOWPASS_STOPBAND_DB, transition_hz / (sample_rate / 2))
-    kernel = firwin(taps | 1, lowpass_hz, window=("kaiser", beta), fs=sample_rate).astype(np.float32)
+    kernel = _lowpass_kernel(sample_rate, lowpass_hz)
     half = len(kernel) // 2
     return oaconvolve(waveform, kernel)[half : half + len(waveform)].astype(np.float32, copy=False)
+
+
+def low_passed_blocks(
+    blocks: Iterable[np.ndarray], sample_rate: int, lowpass_hz: float | None
+) -> Iterator[np.ndarray]:
+    """Does to a signal that comes in blocks what `low_pass` does to a whole one.
+
+    Arguments
+    ---------
+    blocks : iterable of numpy.ndarray
+        ``(time,)``, float32.
+    sample_rate : int
+        In Hz.
+    lowpass_hz : float or None
+        See `low_pass`.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(time,)``, float32; together as many samples as the blocks have.
+
+    Example
+    -------
+    >>> blocks = [np.zeros(22050, dtype=np.float32)] * 2
+    >>> sum(len(block) for block in low_passed_blocks(blocks, 16000, 1500))
+    44100
+    """
+    check_lowpass(lowpass_hz, sample_rate)
+    if lowpass_hz is None or lowpass_hz == sample_rate / 2:
+        yield from blocks
+        return
+    kernel = _lowpass_kernel(sample_rate, lowpass_hz)
+    half = len(kernel) // 2
+    waiting = np.zeros(half, dtype=np.float32)
+    for block in itertools.chain(blocks, (np.zeros(half, dtype=np.float32),)):
+        waiting = np.concatenate([waiting, block])
+        if len(waiting) > 2 * half:
+            yield oaconvolve(waiting, kernel, mode="valid").astype(np.float32, copy=False)
+            waiting = waiting[len(waiting) - 2 * half :]
+
+
+def _lowpass_kernel(sample_rate: int, lowpass_hz: float) -> np.ndarray:
+    transition_hz = max(0.1 * lowpass_hz, 50.0)
+    taps, beta = kaiserord(LOWPASS_STOPBAND_DB, transition_hz / (sample_rate / 2))
+    return firwin(taps | 1, lowpass_hz, window=("kaiser", beta), fs=sample_rate).astype(np.float32)
 
 
 def resampled_blocks(blocks: Iterable[np.ndarray], rate: int, new_rate: int) -> Iterator[np.ndarray]:

@@ -114,19 +114,29 @@ def sound_sink(
     name = path if name is None else name
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     sink = _Sink(descriptor)
+
+    def explained(error: Exception) -> OSError:
+        if sink.error is not None:
+            return OSError(sink.error.errno, sink.error.strerror, os.fspath(name))
+        return OSError(
+            f"{name}: could not be written as {form} {subtype} with {channels} channels at {sample_rate} Hz: "
+            f"{getattr(error, 'error_string', error)}"
+        )
+
     try:
-        with soundfile.SoundFile(sink, "w", sample_rate, channels, subtype, format=form) as audio:
-            for field, text in (tags or {}).items():
-                with contextlib.suppress(soundfile.SoundFileError):
-                    setattr(audio, field, text)
-            yield audio
-    except (soundfile.SoundFileError, AssertionError, TypeError, ValueError) as error:
-        if sink.error is None:
-            raise OSError(
-                f"{name}: could not be written as {form} {subtype} with {channels} channels at {sample_rate} "
-                f"Hz: {getattr(error, 'error_string', error)}"
-            ) from error
+        try:
+            audio = soundfile.SoundFile(sink, "w", sample_rate, channels, subtype, format=form)
+        except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            raise explained(error) from error
+        try:
+            with audio:
+                for field, text in (tags or {}).items():
+                    with contextlib.suppress(soundfile.SoundFileError):
+                        setattr(audio, field, text)
+                yield audio
+        except (soundfile.SoundFileError, AssertionError) as error:  # the latter for a part that is missing
+            raise explained(error) from error
+        if sink.error is not None:
+            raise explained(sink.error) from sink.error
     finally:
         os.close(descriptor)
-    if sink.error is not None:
-        raise OSError(sink.error.errno, sink.error.strerror, os.fspath(name)) from sink.error

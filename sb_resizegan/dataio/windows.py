@@ -9,9 +9,10 @@ from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, read_signal, signal_blocks
+from sb_resizegan.dataio.long_signal import LONG_SECONDS, LongSignal, blocks_of
 from sb_resizegan.dataio.manifests import read_manifest, stamp_files
-from sb_resizegan.dataio.resampling import check_lowpass, low_pass, resample
+from sb_resizegan.dataio.resampling import check_lowpass, low_pass, low_passed_blocks
 from sb_resizegan.dataio.sample_store import SampleStore
 from sb_resizegan.utils.checks import check_count
 from sb_resizegan.utils.random import FIXED, TRAINING, Draws, rows_of
@@ -106,6 +107,7 @@ class SpeechWindows:
         size_gb = 4e-9 * sample_rate * sum(recording["length"] for recording in recordings.values())
         options = [FORMAT, window_samples, sample_rate, lowpass_hz, level_db]
         folder = self.manifest_json.parent if cache_folder is None else Path(cache_folder)
+        self._folder = folder
         self._store = SampleStore(
             lambda: self._active_pieces(recordings),
             size_gb,
@@ -171,22 +173,37 @@ class SpeechWindows:
             np.stack([self._store.samples[start : start + self.window_samples] for start in starts])
         )
 
+    def _low_passed(self, path):
+        """A whole recording at the windows' rate; a long one lies on the disk."""
+        seconds = audio_header(path).seconds
+        if seconds is not None and seconds <= LONG_SECONDS:
+            waveform = low_pass(read_signal(path, self.sample_rate), self.sample_rate, self.lowpass_hz)
+        else:
+            blocks = signal_blocks(path, self.sample_rate)
+            blocks = low_passed_blocks(blocks, self.sample_rate, self.lowpass_hz)
+            waveform = LongSignal(blocks, self._folder)
+        if not all(np.isfinite(block).all() for block in blocks_of(waveform)):
+            raise UnusableAudioError("not finite", path, "samples too large to be filtered")
+        return waveform
+
     def _active_pieces(self, recordings):
         """Yields the stretches of active speech of all recordings in the manifest's order."""
         label = f"Loading {self.manifest_json.stem}"
         none_yet = True
         for recording in tqdm(recordings.values(), desc=label, delay=2, disable=not if_main_process()):
-            waveform, rate = read_mono(recording["wav"])
-            waveform = low_pass(resample(waveform, rate, self.sample_rate), self.sample_rate, self.lowpass_hz)
-            if not np.isfinite(waveform).all():
-                raise UnusableAudioError("not finite", recording["wav"], "samples too large to be filtered")
+            waveform = self._low_passed(recording["wav"])
             regions = active_regions(waveform, self.sample_rate, self.window_samples)
             if len(regions) == 0:
                 logger.info("No window of speech in %s", ascii(recording["wav"]))
                 continue
             gain = level_gain(waveform, regions, self.level_db, PEAK)
+            # Of very long stretches, pieces that overlap by all but one sample of a window: each first sample
+            # of a window lies in one of them, and in one alone.
+            longest = LONG_SECONDS * self.sample_rate
             for start, end in regions:
-                yield (gain * waveform[start:end]).astype(np.float32)
+                for first in range(start, max(start + 1, end - self.window_samples + 1), longest):
+                    last = min(end, first + longest + self.window_samples - 1)
+                    yield (gain * waveform[first:last]).astype(np.float32)
             none_yet = False
         if none_yet:
             raise ValueError(

@@ -1,21 +1,18 @@
 """Listens to pairs of recordings: can they be trained on? Brings them to one sampling rate."""
 
 import hashlib
-import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import soundfile
 from tqdm import tqdm
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
+from sb_resizegan.dataio.audio import UnusableAudioError, signal_blocks
 from sb_resizegan.dataio.prepare.pair_matching import PairFiles
 from sb_resizegan.dataio.prepare.speech import examine_file
-from sb_resizegan.dataio.resampling import resample
+from sb_resizegan.dataio.sinks import sound_sink
 from sb_resizegan.utils.files import replacing
 
 __all__ = ["LENGTH_TOLERANCE_SECONDS", "RejectedPair", "UsablePair", "check_pairs", "within_tolerance"]
@@ -140,13 +137,10 @@ def _resampled(path, data_root, copies_folder, sample_rate):
     copy = copies_folder / f"{path.stem[:40].lstrip('.')}-{digest}.wav"
     if copy.is_file():
         return copy
-    waveform, rate = read_mono(path)
-    waveform = resample(waveform, rate, sample_rate)
-    if not np.isfinite(waveform).all():
-        raise UnusableAudioError("not finite", path, "samples too large to be resampled")
-    # By way of memory: libsndfile does not say why it could not write.
-    wav = io.BytesIO()
-    soundfile.write(wav, waveform, sample_rate, subtype="FLOAT", format="WAV")
-    with replacing(copy) as temporary:
-        temporary.write_bytes(wav.getbuffer())
+    with (
+        replacing(copy) as temporary,
+        sound_sink(temporary, sample_rate, 1, "WAV", "FLOAT", name=copy) as audio,
+    ):
+        for block in signal_blocks(path, sample_rate):
+            audio.write(block)
     return copy

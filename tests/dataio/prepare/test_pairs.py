@@ -300,11 +300,18 @@ def test_file_of_the_same_size_is_resampled_anew(studio, tmp_path, pieces):
     np.testing.assert_array_equal(copy, resample(read_mono(changed)[0], 48000, RATE))
 
 
+def content(path):
+    """A file's bytes, but for the time that libsndfile writes into wav files of floating-point numbers."""
+    found = path.read_bytes()
+    place = found.find(b"PEAK", 0, 200)
+    return found if place < 0 else found[: place + 12] + found[place + 16 :]
+
+
 @pytest.mark.parametrize("damage", ["train.json", "report.json", "garbage", "garbled manifest", "copy"])
 def test_damage_is_made_good(studio, tmp_path, damage):
     out = tmp_path / "out"
     prepare_pairs(studio, out)
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    before = {path: content(path) for path in out.rglob("*") if path.is_file()}
     if damage == "garbage":
         (out / "report.json").write_text('{"stamp": ')
     elif damage == "garbled manifest":
@@ -314,7 +321,7 @@ def test_damage_is_made_good(studio, tmp_path, damage):
     else:
         (out / damage).unlink()
     prepare_pairs(studio, out)
-    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert {path: content(path) for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_full_disk_loses_nothing(tmp_path, pieces):
