@@ -5,6 +5,7 @@ from sb_resizegan.models.critic import WindowCritic
 from sb_resizegan.models.following_generator import FollowingGenerator
 from sb_resizegan.models.spectral_critic import CriticSum, SpectralCritic
 from sb_resizegan.models.spectral_generator import SpectralGenerator
+from sb_resizegan.models.vocoder_generator import VocoderGenerator
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.models.window_generator import WindowGenerator
 
@@ -14,6 +15,7 @@ __all__ = [
     "FollowingGenerator",
     "SpectralCritic",
     "SpectralGenerator",
+    "VocoderGenerator",
     "WaveformGenerator",
     "WindowCritic",
     "WindowGenerator",
