@@ -13,7 +13,7 @@ import torch
 import torchaudio
 from torch import nn
 
-from sb_resizegan.nnet.checks import check_integer
+from sb_resizegan.utils.checks import check_integer
 
 __all__ = ["MEL_FLOOR", "MelAnalysis"]
 
