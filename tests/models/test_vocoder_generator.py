@@ -40,7 +40,7 @@ def test_chunks_are_as_within_the_whole(settings):
     mel, latent = noise_mel(150, batch=2), generator.sample_latent(2)
     whole = generator(mel, latent)
     chunked = generator.in_chunks(mel, latent, frames=37)
-    torch.testing.assert_close(chunked, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    torch.testing.assert_close(chunked, whole, rtol=0, atol=2e-5 * max(1.0, float(whole.abs().max())))
     generator.context_frames = 1
     assert (generator.in_chunks(mel, latent, frames=37) - whole).abs().max() > 1e-3
 
@@ -64,7 +64,7 @@ def test_an_utterance_sounds_alike_in_any_batch(settings):
     mel, latent = noise_mel(12, batch=3), generator.sample_latent(3)
     alone = torch.cat([generator(mel[i : i + 1], latent[i : i + 1]) for i in range(3)])
     together = generator(mel, latent)
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5 * float(together.abs().max()))
+    torch.testing.assert_close(together, alone, rtol=0, atol=2e-5 * max(1.0, float(together.abs().max())))
 
 
 @pytest.mark.parametrize("settings", VARIANTS)
