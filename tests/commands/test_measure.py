@@ -114,7 +114,7 @@ def test_a_generator_brings_its_own_settings(small_corpus, tmp_path):
 def test_a_seed_gives_the_same_figures_twice(humming):
     first, second = (run(humming, "--num_windows", 64, "--seed", 3).stdout for _ in range(2))
     assert first == second
-    assert len(table(first)) == 5
+    assert len(table(first)) == 6
 
 
 @pytest.mark.parametrize(
