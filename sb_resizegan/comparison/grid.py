@@ -29,7 +29,7 @@ KEYS = (
     "gradients",
 )
 # Measures that don't depend on the settings of a run, lower is better.
-BEST_BY = ("prominence_worst_db", "out_of_band_db", "spectral_distance_db", "frechet_log_mel")
+BEST_BY = ("prominence_worst_db", "out_of_band_db", "spectral_distance_db", "frechet_log_mel", "c2st_auc")
 # What a run may be continued or compared with although it differs.
 FREE_KEYS = {
     "output_folder",

@@ -165,3 +165,15 @@ def test_the_article_s_grid():
     seeds = [run.variant for run in grid.runs]
     assert min(seeds.count("transpose"), seeds.count("nearest")) >= 2
     assert {run.hparams["lowpass_hz"] for run in grid.runs} == {1500.0}
+
+
+@pytest.mark.parametrize("name", ["compare_long.yaml", "compare_hour.yaml"])
+def test_the_grids_of_the_newer_recipe(name):
+    """They ask the article's question of generators that learn, and differ in their length alone."""
+    grid = read_grid(ROOT / "hparams" / name)
+    assert {"transpose", "nearest"} < {run.variant for run in grid.runs}
+    for run in grid.runs:
+        assert run.hparams["energy_weight"] > 0
+        assert run.hparams["critic_steps"] == 1
+        # The learning rate stays, so that a run can go on.
+        assert run.hparams["learning_rate"] in (0.0004,)

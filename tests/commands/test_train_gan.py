@@ -231,7 +231,7 @@ def test_a_checkpoint_of_another_architecture_ends_it_with_one_line(finished, sm
         train_gan.main(command("resize.yaml", tmp_path / "run", small_corpus, "--kernel_size=22")[1:])
 
 
-@pytest.mark.parametrize("name", ["resize.yaml", "transpose.yaml", "fullband.yaml"])
+@pytest.mark.parametrize("name", ["resize.yaml", "transpose.yaml", "fullband.yaml", "windows_best.yaml"])
 def test_every_key_of_a_yaml_is_used(tmp_path, name):
     """Each key that is no object is referred to in the yaml, or read by the recipe or the Brain."""
     path = ROOT / "hparams" / name
