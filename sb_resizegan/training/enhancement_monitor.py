@@ -13,6 +13,7 @@ from sb_resizegan.evaluation.enhancing import enhance_utterances
 from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.metrics.measures import noisy_column
+from sb_resizegan.metrics.speech_scores import SCORES
 from sb_resizegan.report.enhancement_figures import utterances_figure
 from sb_resizegan.report.sounds import folder_name, write_signal
 from sb_resizegan.training.epoch_monitor import EpochMonitor, epoch_name
@@ -56,8 +57,9 @@ class EnhancementMonitor(EpochMonitor):
     -------
     >>> clean, noise = torch.randn(2, 16000).numpy()
     >>> monitor = EnhancementMonitor(getfixture("tmp_path"), [("a", clean + 0.1 * noise, clean, 20.0)])
-    >>> sorted(monitor.epoch(1, enhance=lambda noisy: noisy))
-    ['estoi', 'pesq_wb', 'si_sdr_db', 'unscored']
+    >>> row = monitor.epoch(1, enhance=lambda noisy: noisy)
+    >>> [name for name in row if not name.startswith("deleted")]
+    ['pesq_wb', 'estoi', 'si_sdr_db', 'noise_left_db', 'unscored']
     """
 
     def __init__(
@@ -101,9 +103,10 @@ class EnhancementMonitor(EpochMonitor):
         Returns
         -------
         dict of str to float
-            Means over utterances: ``pesq_wb``, ``estoi``, ``si_sdr_db``; and ``unscored``, the number of
-            outputs that PESQ refuses (silence, NaN). In ``pesq_wb`` these count as 1, in the others not at
-            all, so that a broken model doesn't look better than a poor one.
+            Means over utterances: ``pesq_wb``, ``estoi``, ``si_sdr_db``, speech deleted by band and noise
+            left (`sb_resizegan.metrics.deletion`); and ``unscored``, the number of outputs that PESQ refuses
+            (silence, NaN). In ``pesq_wb`` these count as 1, in the others not at all, so that a broken model
+            doesn't look better than a poor one.
         """
         inputs = [utterance.noisy for utterance in self.utterances]
         outputs = enhance_utterances(enhance, inputs, self.device)
@@ -150,15 +153,16 @@ class EnhancementMonitor(EpochMonitor):
         return self.samples_folder / name
 
     def _score(self, utterances, outputs):
-        scores = ("si_sdr", "intelligibility") if self.intelligibility else ("si_sdr",)
+        scores = ("si_sdr", "deletion", *["intelligibility"] * self.intelligibility)
         options = ScoringOptions(scores, self.device, jobs=0)
         clean = [utterance.clean for utterance in utterances]
-        return score_utterances(clean, outputs, options, self.sample_rate)
+        noisy = [utterance.noisy for utterance in utterances]
+        return score_utterances(clean, outputs, options, self.sample_rate, noisy=noisy)
 
     def _figures(self, scores):
         """Means over utterances."""
         row = {"pesq_wb": _mean([_or_lowest(score["pesq_wb"]) for score in scores])}
-        for name in ["estoi"] * self.intelligibility + ["si_sdr_db"]:
+        for name in [*["estoi"] * self.intelligibility, "si_sdr_db", *SCORES["deletion"].columns]:
             row[name] = _mean([score[name] for score in scores if math.isfinite(score[name])])
         row["unscored"] = sum(not math.isfinite(score["pesq_wb"]) for score in scores)
         return row

@@ -28,6 +28,10 @@ def test_figures_are_means_over_utterances(utterances, tmp_path):
         assert row[name] == pytest.approx(mean, abs=1e-3)
         assert monitor.noisy[name] == pytest.approx(mean, abs=1e-4)
     assert row["unscored"] == 0
+    # Half the level is 6 dB, not the 10 dB of deleted speech; noise falls by as much as the speech.
+    assert row["deleted_1_2khz_percent"] < 50 and monitor.noisy["deleted_1_2khz_percent"] < 10
+    difference = row["noise_left_db"] - monitor.noisy["noise_left_db"]
+    assert difference == pytest.approx(-6.02, abs=0.01)
     (read,) = read_measures(tmp_path / "measures.csv")
     assert read["pesq_wb"] == row["pesq_wb"] and read["si_sdr_noisy_db"] == monitor.noisy["si_sdr_db"]
 
