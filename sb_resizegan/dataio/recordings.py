@@ -1,6 +1,5 @@
-"""Recordings decoded once into one file of samples, from which any stretch can be had at no cost."""
+"""Recordings decoded once into files of samples, from which any stretch can be had at no cost."""
 
-import json
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
@@ -13,11 +12,10 @@ from sb_resizegan.dataio.prepare.speech import split_names
 from sb_resizegan.dataio.recordings_cache import (
     DecodingOptions,
     NoRecordingsError,
-    describe,
     load_or_build,
-    map_samples,
-    report,
 )
+from sb_resizegan.dataio.recordings_report import describe, report
+from sb_resizegan.dataio.sample_shards import MappedSamples
 from sb_resizegan.utils.checks import check_count
 from sb_resizegan.utils.files import user_cache_folder
 
@@ -25,12 +23,13 @@ __all__ = ["NoRecordingsError", "Recordings"]
 
 
 class Recordings:
-    """Recordings as one file of 16-bit samples, which all processes map into memory and which is kept.
+    """Recordings as files of 16-bit samples, which all processes map into memory and which are kept.
 
     Every file is read, mixed down, freed of its mean, resampled and scaled to its own peak (so that 16 bits
     are enough for quiet ones, and nothing is clipped); stretches of activity are looked for
     (``active_regions``). The second time, with the same files (names, sizes, times) and options, nothing is
-    decoded. An hour takes 0.12 GB at 16 kHz; how much of it stays in memory is the system's business.
+    decoded; of changed files, only what lies in the same file of samples, some hundred files. An hour takes
+    0.12 GB at 16 kHz; how much of it stays in memory is the system's business.
 
     What cannot be used is left out, counted in a warning and named in ``skipped``, under one of:
     "missing" (named in a csv list, but not there), "not audio" (by its ending), "unreadable", "corrupt",
@@ -89,14 +88,14 @@ class Recordings:
         files = find_recordings(sources, except_folder=folder)
         self._sources = describe(sources)
         options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
-        self._path, index = load_or_build(files, folder, self._sources, options)
-        self.skipped = json.loads(str(index["skipped"]))
-        self._audio = map_samples(self._path)
+        paths, index = load_or_build(files, folder, self._sources, options)
+        self.skipped = index["skipped"]
+        self._audio = MappedSamples(paths)
         self._index = {key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")}
         self._index["starts"] = np.cumsum(index["lengths"]) - index["lengths"]
         self._groups, self._weights = self._index["groups"], np.ones(len(index["lengths"]))
         self._regions, self._region_owners = index["regions"], index["region_owners"]
-        self._names = json.loads(str(index["names"]))
+        self._names = index["names"]
         self._choose(np.arange(len(self._names)))
         report(self._sources, self)
 
@@ -288,11 +287,3 @@ class Recordings:
         kept = owners >= 0
         weights = self._weights[self._region_owners[kept]]
         self._moments = ActiveMoments(self._regions[kept], owners[kept], weights)
-
-    def __getstate__(self):
-        # The mapped file goes to a spawned worker by name, not by content.
-        return {**self.__dict__, "_audio": None}
-
-    def __setstate__(self, state) -> None:
-        self.__dict__.update(state)
-        self._audio = map_samples(self._path)

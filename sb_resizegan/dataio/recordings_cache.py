@@ -1,13 +1,13 @@
-"""Decodes files into one file of samples and an index, once; the second time both are there."""
+"""Decodes files into shards of samples with an index each, once; the second time they are there."""
 
 import hashlib
+import itertools
 import json
 import math
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,18 +21,16 @@ from sb_resizegan.dataio.finding import why_left_out
 from sb_resizegan.dataio.long_signal import LONG_SECONDS, LongSignal, Signal, blocks_of
 from sb_resizegan.dataio.prepare.sources import SourceFile
 from sb_resizegan.dataio.resampling import resample
+from sb_resizegan.dataio.sample_shards import in_shards
 from sb_resizegan.utils.files import replacing
 from sb_resizegan.utils.locks import file_lock
 
-if TYPE_CHECKING:
-    from sb_resizegan.dataio.recordings import Recordings
-
-__all__ = ["DecodingOptions", "NoRecordingsError", "describe", "load_or_build", "map_samples", "report"]
+__all__ = ["DecodingOptions", "NoRecordingsError", "load_or_build"]
 
 logger = get_logger(__name__)
 
 # Changes whenever the same files and options would give other samples.
-FORMAT = 1
+FORMAT = 2
 LARGEST = 32767
 # Files whose samples wait to be written: bounds the memory whatever the size of the corpus.
 DECODED_AT_ONCE = 64
@@ -60,10 +58,12 @@ class _Decoded(NamedTuple):
 
 def load_or_build(
     files: list[SourceFile], folder: Path, sources: str, options: DecodingOptions
-) -> tuple[Path, dict[str, np.ndarray]]:
+) -> tuple[list[Path], dict[str, Any]]:
     """Finds the samples of files in a folder, or else decodes the files. Other processes wait meanwhile.
 
-    An earlier version of the same sources (a file has changed, been added or gone) is removed.
+    The samples lie in shards of some hundred files each (`in_shards`). A file that has changed, been added or
+    gone has its shard decoded anew, and the others are taken as they are; so are those that an interrupted
+    call has finished. Shards that are of no use any more are removed.
 
     Arguments
     ---------
@@ -79,10 +79,11 @@ def load_or_build(
     Returns
     -------
     tuple
-        Path of the samples (for ``map_samples``) and index: a dict of arrays. One entry per recording, in
+        Paths of the samples (for `MappedSamples`) and index: a dict of arrays. One entry per recording, in
         order: ``lengths`` in samples, ``scales`` (what to multiply samples with), ``rates`` in Hz of the
         file, ``levels`` (RMS of active parts), ``groups`` (number of the folder); one per stretch of
-        activity: ``regions`` ``(regions, 2)``, ``region_owners``; and as json ``names`` and ``skipped``.
+        activity: ``regions`` ``(regions, 2)``, ``region_owners``; and a list ``names`` and a dict
+        ``skipped``.
 
     Raises
     ------
@@ -93,30 +94,67 @@ def load_or_build(
     """
     heading = json.dumps([FORMAT, *options])
     kind = hashlib.sha256(f"{heading} {sources}".encode()).hexdigest()[:8]
-    stem = f"{kind}-{_fingerprint(files, heading)}"
-    audio_path, index_path = folder / f"{stem}.i16", folder / f"{stem}.npz"
+    shards = in_shards(files, [file.name for file in files])
+    stems = [f"{kind}-{_fingerprint(shard, heading)}" for shard in shards]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with file_lock(folder / f".{kind}.lock"):
-            index = _read_index(index_path, audio_path)
-            if index is None:
-                # The hidden ones were left by a killed process: only the holder of the lock gets here.
-                for old in (*folder.glob(f"{kind}-*"), *folder.glob(f".{kind}-*")):
+            # The hidden ones were left by a killed process: only the holder of the lock gets here.
+            for old in (*folder.glob(f"{kind}-*"), *folder.glob(f".{kind}-*")):
+                if old.stem not in stems:
                     old.unlink()
-                index = _build(files, sources, audio_path, options)
-                # The index comes last: with it, the samples are whole.
-                with replacing(index_path) as temporary:
-                    np.savez(temporary, **index)
+            found = [_read_index(folder / f"{stem}.npz", folder / f"{stem}.i16") for stem in stems]
+            missing = sum(len(shard) for shard, index in zip(shards, found, strict=True) if index is None)
+            progress = tqdm(
+                total=missing, desc="Decoding", delay=2, mininterval=1, disable=not if_main_process()
+            )
+            with progress, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                for number, (stem, shard) in enumerate(zip(stems, shards, strict=True)):
+                    if found[number] is None:
+                        found[number] = _build(
+                            _decode_all(shard, options, folder, pool, progress), folder / f"{stem}.i16"
+                        )
+                        # The index comes last: with it, the samples are whole.
+                        with replacing(folder / f"{stem}.npz") as temporary:
+                            np.savez(temporary, **found[number])
     except OSError as error:
         raise OSError(
             error.errno, f"the samples of {sources} cannot be kept in the cache folder {folder}: {error}"
         ) from error
-    return audio_path, index
+    return [folder / f"{stem}.i16" for stem in stems], _joined(found, sources)
 
 
-def map_samples(path: Path) -> np.ndarray:
-    """Maps a file of samples into memory: int16, ``(time,)``, all recordings one after the other."""
-    return np.memmap(path, dtype=np.int16, mode="r")
+def _joined(shards, sources):
+    """The index of all shards together."""
+    skipped: dict[str, list[str]] = {}
+    for shard in shards:
+        for reason, names in json.loads(str(shard["skipped"])).items():
+            skipped.setdefault(reason, []).extend(names)
+    names = [name for shard in shards for name in json.loads(str(shard["names"]))]
+    skipped = {reason: skipped[reason] for reason in sorted(skipped)}
+    if not names:
+        counts = ", ".join(f"{len(left)} {reason}" for reason, left in skipped.items())
+        raise NoRecordingsError(
+            f"{sources}: expected at least one usable recording, but found none; "
+            f"left out: {counts or 'no files at all'}"
+        )
+    joined = {
+        key: np.concatenate([shard[key] for shard in shards])
+        for key in ("lengths", "scales", "rates", "levels", "regions")
+    }
+    before = np.cumsum([0, *(len(shard["lengths"]) for shard in shards)])
+    joined["region_owners"] = np.concatenate(
+        [shard["region_owners"] + first for shard, first in zip(shards, before, strict=False)]
+    )
+    folders = [json.loads(str(shard["folders"])) for shard in shards]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(itertools.chain(*folders)))}
+    joined["groups"] = np.concatenate(
+        [
+            np.array([numbers[name] for name in own], dtype=np.int64)[shard["groups"]]
+            for own, shard in zip(folders, shards, strict=True)
+        ]
+    )
+    return {**joined, "names": names, "skipped": skipped}
 
 
 def _fingerprint(files, heading):
@@ -148,54 +186,45 @@ def _read_index(index_path, audio_path):
     return index
 
 
-def _build(files, sources, audio_path, options):
-    """Decodes all files into one; returns the index."""
+def _build(decoded_files, audio_path):
+    """Writes the samples of a shard into one file; returns its index."""
     names, folders, decoded, skipped = [], [], [], {}
-    with replacing(audio_path) as temporary:
-        with open(temporary, "wb") as stream:
-            for file, result in _decode_all(files, options, audio_path.parent):
-                if isinstance(result, str):
-                    skipped.setdefault(result, []).append(file.name)
-                    continue
-                # tofile reports a full disk without saying so.
-                for block in blocks_of(result.samples):
-                    stream.write(_to_16_bits(block, result.scale).data)
-                names.append(file.name)
-                folders.append(str(file.path.parent))
-                decoded.append(result._replace(samples=len(result.samples)))
-        skipped = {reason: skipped[reason] for reason in sorted(skipped)}
-        if not decoded:
-            counts = ", ".join(f"{len(left)} {reason}" for reason, left in skipped.items())
-            raise NoRecordingsError(
-                f"{sources}: expected at least one usable recording, but found none; "
-                f"left out: {counts or 'no files at all'}"
-            )
-    lengths, scales, rates, levels, regions = zip(*decoded, strict=True)
+    with replacing(audio_path) as temporary, open(temporary, "wb") as stream:
+        for file, result in decoded_files:
+            if isinstance(result, str):
+                skipped.setdefault(result, []).append(file.name)
+                continue
+            # tofile reports a full disk without saying so.
+            for block in blocks_of(result.samples):
+                stream.write(_to_16_bits(block, result.scale).data)
+            names.append(file.name)
+            folders.append(str(file.path.parent))
+            decoded.append(result._replace(samples=len(result.samples)))
     numbers = {folder: number for number, folder in enumerate(dict.fromkeys(folders))}
+    regions = [part.regions for part in decoded]
     return {
-        "lengths": np.array(lengths, dtype=np.int64),
-        "scales": np.array(scales, dtype=np.float32),
-        "rates": np.array(rates, dtype=np.int64),
-        "levels": np.array(levels, dtype=np.float64),
+        "lengths": np.array([part.samples for part in decoded], dtype=np.int64),
+        "scales": np.array([part.scale for part in decoded], dtype=np.float32),
+        "rates": np.array([part.rate for part in decoded], dtype=np.int64),
+        "levels": np.array([part.level for part in decoded], dtype=np.float64),
         "groups": np.array([numbers[folder] for folder in folders], dtype=np.int64),
-        "regions": np.concatenate(regions),
+        "folders": np.array(json.dumps(list(numbers))),
+        "regions": np.concatenate([np.zeros((0, 2), dtype=np.int64), *regions]),
         "region_owners": np.repeat(np.arange(len(regions)), [len(part) for part in regions]),
         "names": np.array(json.dumps(names)),
         "skipped": np.array(json.dumps(skipped)),
     }
 
 
-def _decode_all(files, options, folder):
+def _decode_all(files, options, folder, pool, progress):
     """Yields each file with what it holds, or with the reason why it cannot be used."""
-    progress = tqdm(total=len(files), desc="Decoding", delay=2, mininterval=1, disable=not if_main_process())
     # libsndfile and the resampling work outside Python's lock: threads share the work.
-    with progress, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for first in range(0, len(files), DECODED_AT_ONCE):
-            part = files[first : first + DECODED_AT_ONCE]
-            results = pool.map(lambda file: _decode(file.path, options, folder), part)
-            for file, result in zip(part, results, strict=True):
-                progress.update()
-                yield file, result
+    for first in range(0, len(files), DECODED_AT_ONCE):
+        part = files[first : first + DECODED_AT_ONCE]
+        results = pool.map(lambda file: _decode(file.path, options, folder), part)
+        for file, result in zip(part, results, strict=True):
+            progress.update()
+            yield file, result
 
 
 def _decode(path, options, folder):
@@ -251,25 +280,3 @@ def _decode_long(path, rate, options, folder):
 
 def _to_16_bits(samples, scale):
     return samples if samples.dtype == np.int16 else np.rint(samples / scale).astype(np.int16)
-
-
-def describe(sources: str | Path | Sequence[str | Path]) -> str:
-    """What the user calls the sources, for messages."""
-    sources = [sources] if isinstance(sources, str | os.PathLike) else sources
-    return ", ".join(ascii(str(source))[1:-1] for source in sources)
-
-
-def report(sources: str, recordings: "Recordings") -> None:
-    """Logs how many recordings there are, and warns of what was left out and of what lacks the upper band."""
-    logger.info("%s: %d recordings, %.1f minutes", sources, len(recordings), recordings.seconds / 60)
-    for reason, names in recordings.skipped.items():
-        logger.warning(
-            "%s: left out as %s: %d files (first: %s)", sources, reason, len(names), ascii(names[0])
-        )
-    if recordings.below_sample_rate:
-        logger.warning(
-            "%s: %d recordings have a sampling rate below %d Hz and so lack the upper band",
-            sources,
-            recordings.below_sample_rate,
-            recordings.sample_rate,
-        )
