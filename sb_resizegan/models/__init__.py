@@ -3,6 +3,7 @@
 from sb_resizegan.models.conditional_critic import ConditionalCritic
 from sb_resizegan.models.critic import WindowCritic
 from sb_resizegan.models.following_generator import FollowingGenerator
+from sb_resizegan.models.random_window_critic import RandomWindowCritic
 from sb_resizegan.models.spectral_critic import CriticSum, SpectralCritic
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.models.vocoder_generator import VocoderGenerator
@@ -13,6 +14,7 @@ __all__ = [
     "ConditionalCritic",
     "CriticSum",
     "FollowingGenerator",
+    "RandomWindowCritic",
     "SpectralCritic",
     "SpectralGenerator",
     "VocoderGenerator",
