@@ -1,4 +1,4 @@
-"""Objectives of training: adversarial losses, and the objective of enhancement."""
+"""Objectives of training: adversarial losses, and the objectives of enhancement and of vocoders."""
 
 from sb_resizegan.losses.adversarial import (
     Hinge,
@@ -11,6 +11,7 @@ from sb_resizegan.losses.adversarial import (
 from sb_resizegan.losses.energy_distance import SpectralEnergyDistance
 from sb_resizegan.losses.enhancement import EnhancementObjective
 from sb_resizegan.losses.relativistic import RelativisticR1R2
+from sb_resizegan.losses.vocoder import VocoderObjective, feature_matching, multi_resolution_stft
 
 __all__ = [
     "EnhancementObjective",
@@ -18,8 +19,11 @@ __all__ = [
     "NonSaturating",
     "RelativisticR1R2",
     "SpectralEnergyDistance",
+    "VocoderObjective",
     "WassersteinClipping",
     "WassersteinGP",
+    "feature_matching",
     "gradient_norm",
     "gradient_penalty",
+    "multi_resolution_stft",
 ]
