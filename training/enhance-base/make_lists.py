@@ -10,6 +10,7 @@ same ones every time, whatever else the lists hold.
 
 import csv
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def main(data, output):
             else:
                 watched = number(row["path"]) % ONE_IN[kind] == 0
             parts["watch" if watched else "train"].append(
-                {**row, "path": str((data / row["path"]).resolve())}
+                {**row, "path": os.path.relpath(data / row["path"], output)}
             )
         for part, kept in parts.items():
             with open(output / f"{kind}_{part}.csv", "w", newline="", encoding="utf-8") as stream:
