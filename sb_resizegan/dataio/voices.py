@@ -48,7 +48,7 @@ def voices_of_list(path: str | Path) -> dict[str, tuple[str, str]]:
     if not {"path", "speaker"} <= set(columns):
         raise MissingSpeakersError(
             f"{path}: balanced sampling expects the columns 'path' and 'speaker', "
-            f"but the list has {', '.join(columns)!r}"
+            f"but the list has {', '.join(columns)!r}; balance_minutes null does without"
         )
     silent = [row["path"] for row in rows if row["path"] and not row["speaker"]]
     if silent:
