@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sb_resizegan.inference.interfaces import CheckedPretrained
     from sb_resizegan.inference.model_sources import ModelSourceError, shipped_models
     from sb_resizegan.inference.streaming import StreamingEnhancement
+    from sb_resizegan.inference.vocoder import Vocoder
     from sb_resizegan.inference.waveform_module import WaveformModule
     from sb_resizegan.inference.weights import SafetensorsPretrainer, load_weights
     from sb_resizegan.inference.windows import SpeechWindowGenerator
@@ -22,6 +23,7 @@ __all__ = [
     "SafetensorsPretrainer",
     "SpeechWindowGenerator",
     "StreamingEnhancement",
+    "Vocoder",
     "WaveformModule",
     "load_weights",
     "shipped_models",
@@ -34,6 +36,7 @@ MODULES = {
     "SafetensorsPretrainer": "weights",
     "SpeechWindowGenerator": "windows",
     "StreamingEnhancement": "streaming",
+    "Vocoder": "vocoder",
     "WaveformModule": "waveform_module",
     "load_weights": "weights",
     "shipped_models": "model_sources",

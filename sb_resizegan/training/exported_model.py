@@ -9,7 +9,7 @@ from typing import Any
 import ruamel.yaml
 import torch
 
-from sb_resizegan.inference import GenerativeEnhancement, SpeechWindowGenerator
+from sb_resizegan.inference import GenerativeEnhancement, SpeechWindowGenerator, Vocoder
 from sb_resizegan.inference.weights import write_weights
 from sb_resizegan.utils.yaml_nodes import compose, digests
 
@@ -23,6 +23,7 @@ INTERFACES = {
         "A generator of enhanced speech",
         'enhance_file("noisy.wav", "enhanced.wav")',
     ),
+    "vocoder": (Vocoder, "A vocoder", "decode_batch(mel)"),
 }
 
 FILES = frozenset(("README.md", "custom.py", "generator.ckpt", "generator.safetensors", "hyperparams.yaml"))
