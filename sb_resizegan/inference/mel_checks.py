@@ -15,7 +15,7 @@ MISSED = 2.0
 # white noise in nepers, 0.26 to 0.5 for recorded noises, 0.35 to 0.57 for speech, and 1 / 2.3 of that in
 # decades.
 STILL = 0.25
-LEAST_SPREAD = 1.5  # a spectrum that is flatter tells nothing
+LEAST_SPREAD = 3.0  # speech has more than 4 decades; what is flatter tells nothing
 
 
 def check_mel(mel: torch.Tensor, analysis: MelAnalysis, name: str = "mel") -> None:
@@ -75,7 +75,7 @@ def _guess(mel: torch.Tensor, low: float, high: float, highest: float) -> str | 
         return "decibels"
     if low < FLOOR - MISSED:
         return "logarithms of powers, or a floor below 1e-5"
-    if low >= 0 and high - low > LEAST_SPREAD:
+    if low >= 0 and high > low:  # noise at full scale has negative ones
         return "magnitudes or powers without a logarithm, or a scale from 0"
     if high > highest + MISSED:
         return "decibels, or a waveform in integers"

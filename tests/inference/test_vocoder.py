@@ -148,6 +148,7 @@ def damaged(mel, value):
         (lambda mel: mel * 20 / math.log(10), "natural logarithms .*: decibels"),
         (lambda mel: 2 * mel, "natural logarithms .*: logarithms of powers"),
         (lambda mel: mel.exp(), "natural logarithms .*: magnitudes or powers without a logarithm"),
+        (lambda mel: 0.01 * mel.exp(), "natural logarithms .*: magnitudes or powers without a logarithm"),
         (lambda mel: mel + math.log(32768), "natural logarithms .*: decibels, or a waveform in integers"),
         (lambda mel: mel / math.log(10), "natural logarithms .*: decimal logarithms"),
     ],
