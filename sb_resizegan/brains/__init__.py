@@ -3,6 +3,15 @@
 from sb_resizegan.brains.adversarial import AdversarialBrain
 from sb_resizegan.brains.enhancement import EnhancementBrain
 from sb_resizegan.brains.modules import frozen, unwrap, without_ddp
+from sb_resizegan.brains.vocoder import VocoderBrain
 from sb_resizegan.brains.window import WGANBrain
 
-__all__ = ["AdversarialBrain", "EnhancementBrain", "WGANBrain", "frozen", "unwrap", "without_ddp"]
+__all__ = [
+    "AdversarialBrain",
+    "EnhancementBrain",
+    "VocoderBrain",
+    "WGANBrain",
+    "frozen",
+    "unwrap",
+    "without_ddp",
+]

@@ -6,6 +6,7 @@ from sb_resizegan.models.following_generator import FollowingGenerator
 from sb_resizegan.models.random_window_critic import RandomWindowCritic
 from sb_resizegan.models.spectral_critic import CriticSum, SpectralCritic
 from sb_resizegan.models.spectral_generator import SpectralGenerator
+from sb_resizegan.models.vocoder_critic import VocoderCritic
 from sb_resizegan.models.vocoder_generator import VocoderGenerator
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.models.window_generator import WindowGenerator
@@ -17,6 +18,7 @@ __all__ = [
     "RandomWindowCritic",
     "SpectralCritic",
     "SpectralGenerator",
+    "VocoderCritic",
     "VocoderGenerator",
     "WaveformGenerator",
     "WindowCritic",

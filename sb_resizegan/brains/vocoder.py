@@ -1,0 +1,111 @@
+"""Training of vocoders: mel spectra of real speech to waveforms, against GAN-TTS's critics."""
+
+import speechbrain as sb
+import torch
+
+from sb_resizegan.brains.adversarial import AdversarialBrain
+from sb_resizegan.brains.modules import frozen, unwrap, without_ddp
+from sb_resizegan.losses.vocoder import feature_matching
+
+
+class VocoderBrain(AdversarialBrain):
+    """Trains a generator of waveforms from mel spectra, by an objective, against critics, or by both.
+
+    See `AdversarialBrain`, whose arguments it takes; batches are real windows ``(batch, time)``. Of each, the
+    mel spectrum is taken where its analysis windows lie within (`MelAnalysis`, not centred), and the waveform
+    of these frames is what the generator shall make: half an analysis window less at either end.
+
+    The modules are ``generator`` (a `VocoderGenerator`) and ``critic`` (a `VocoderCritic` or
+    `RandomWindowCritic`). Further hyperparameters are ``objective``, a `VocoderObjective`;
+    ``adversarial_weight``, of the adversarial loss beside it; and ``feature_weight``, of feature matching.
+    ``critic_steps`` may be 0. The figures in validation are the objective's terms.
+    """
+
+    def __init__(self, modules, hparams, *args, **kwargs):
+        for key in ("objective", "adversarial_weight", "feature_weight"):
+            if key not in hparams:
+                raise ValueError(f"hparams: expected {key}, but it is missing")
+        for key in ("adversarial_weight", "feature_weight"):
+            if not hparams[key] >= 0:
+                raise ValueError(f"{key}: expected at least 0, but got {hparams[key]}")
+        super().__init__(modules, hparams, *args, **kwargs)
+        self.hparams.objective.analysis.to(self.device)
+
+    def condition(self, windows):
+        """Mel spectra of windows, and the waveforms that go with their frames.
+
+        Arguments
+        ---------
+        windows : torch.Tensor
+            ``(batch, time)``, longer than an analysis window.
+
+        Returns
+        -------
+        mel : torch.Tensor
+            ``(batch, n_mels, frames)``.
+        waveforms : torch.Tensor
+            ``(batch, frames * hop_length)``; frame ``i`` is centred on sample ``i * hop_length``.
+        """
+        analysis = self.hparams.objective.analysis
+        mel = analysis(windows, centred=False)
+        first = analysis.n_fft // 2
+        samples = min(mel.shape[2], (windows.shape[1] - first) // analysis.hop_length) * analysis.hop_length
+        return mel[:, :, : samples // analysis.hop_length], windows[:, first : first + samples]
+
+    def generate(self, generator, batch):
+        """Waveforms ``(batch, frames * hop_length)``."""
+        mel, _ = self.condition(batch)
+        return generator(mel, self.draw(unwrap(self.modules.generator).sample_latent, len(mel)))
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Loss of the active network; in validation, the objective."""
+        mel, real = self.condition(batch)
+        training = stage == sb.Stage.TRAIN
+        if training and self.active == "critic":
+            return self.critic_objective(self._bound(mel), real, predictions)
+        second = None
+        if "energy" in self.hparams.objective.weights:
+            second = self.generate(self.modules.generator if training else self.generator_average, batch)
+        value, figures = self.hparams.objective(predictions, real, second)
+        if not training:
+            self.valid_figures.append(figures)
+            return value
+        self.note(figures)
+        if self.critic_steps and self.hparams.adversarial_weight:
+            value = value + self._adversarial(mel, predictions, real)
+        return value
+
+    def _adversarial(self, mel, fake, real):
+        """The generator's adversarial loss and feature matching."""
+        features = {}
+        bound = self._bound(mel, lambda candidates, own: features.update({candidates is real: own}))
+        value = self.hparams.adversarial_weight * self.generator_objective(bound, fake, real)
+        if self.hparams.feature_weight:
+            critic = without_ddp(self.modules.critic)
+            if True not in features:  # a loss that does not look at real speech
+                with frozen(critic), torch.no_grad():
+                    bound(critic)(real)
+            matching = feature_matching(features[True], features[False])
+            self.note({"features": matching.detach()})
+            value = value + self.hparams.feature_weight * matching
+        return value
+
+    def _bound(self, mel, keep=None):
+        """From a critic to the function that scores candidates of a step, all in the same windows.
+
+        ``keep``, if given, is told each call's candidates and features.
+        """
+        critic = unwrap(self.modules.critic)
+        starts = self.draw(lambda count, random: critic.draw_starts(count, mel.shape[2], random), len(mel))
+
+        def bound(critic):
+            def score(candidates):
+                if keep is None:
+                    return critic(candidates, mel, starts)
+                scores, features = critic.scores_and_features(candidates, mel, starts)
+                keep(candidates, features)
+                return scores
+
+            return score
+
+        return bound
