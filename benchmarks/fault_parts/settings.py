@@ -1,0 +1,94 @@
+"""Yamls of trainings with wrong values, and damaged ones: a line that says what is wrong, or a start."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.fault_parts.kills import material_for
+from benchmarks.fault_parts.material import SMALL_ENHANCE, SMALL_GAN, run_command
+from benchmarks.fault_parts.trials import Tally, in_child
+
+__all__ = ["settings"]
+
+WRONG = (
+    *("-1", "0", "900", "1e99", ".nan", ".inf", "true", "null", "'many'", "[1, 2]", "{a: 1}", "''", "3.5"),
+    *("'0.001'", "2024-01-01", "[]", "nowhere/at/all", "!ref <nothing>", "&a [*a]", "12_000", "0x10"),
+)
+KEY = re.compile(r"^(\w+):[ \t]+([^\s#!].*)$", re.M)
+STARTED = "the training would begin now"
+PATIENCE = 60.0  # on a machine that does other things; what is reported is the time that it took
+
+
+class _Started(Exception):
+    """Takes the place of the training itself."""
+
+
+def begin(words: list[str]) -> int:
+    """A training up to its first step."""
+    from sb_resizegan.brains.adversarial import AdversarialBrain
+
+    def fit(self: object, *arguments: object, **options: object) -> None:
+        raise _Started
+
+    AdversarialBrain.fit = fit
+    torch.set_num_threads(1)
+    try:
+        return run_command(words)
+    except _Started:
+        print(STARTED)
+        return 0
+
+
+def break_yaml(text: str, rng: np.random.Generator) -> tuple[str, str]:
+    """Breaks a yaml in one way; returns what was done and the text."""
+    way = ("value", "value", "value", "line lost", "line twice", "bytes", "cut")[rng.integers(7)]
+    if way == "value":
+        keys = list(KEY.finditer(text))
+        match, value = keys[rng.integers(len(keys))], WRONG[rng.integers(len(WRONG))]
+        return f"{match[1]}: {value}", text[: match.start(2)] + value + text[match.end(2) :]
+    if way == "cut":
+        return way, text[: rng.integers(1, len(text))]
+    if way == "bytes":
+        letters = list(text)
+        for place in rng.integers(0, len(letters), rng.integers(1, 4)):
+            letters[place] = chr(rng.integers(32, 127))
+        return way, "".join(letters)
+    lines = text.splitlines(keepends=True)
+    place = int(rng.integers(len(lines)))
+    lines[place : place + 1] = [] if way == "line lost" else [lines[place]] * 2
+    return f"{way} {place + 1}", "".join(lines)
+
+
+def settings(count: int, seed: int, folder: Path) -> Tally:
+    """``count`` yamls, of both trainings in turn."""
+    tally = Tally("mutated yamls of both trainings")
+    rng = np.random.default_rng(seed)
+    material = material_for(folder / "material")
+    kinds = (("train-gan", SMALL_GAN, "speech"), ("train-enhance", SMALL_ENHANCE, "pairs"))
+    yamls = Path(__file__).parents[2] / "hparams"
+    for number in range(count):
+        kind, small, data = kinds[number % 2]
+        way, text = break_yaml((yamls / small[0]).read_text(), rng)
+        path = folder / f"broken{number}.yaml"
+        path.write_text(text)
+        # What the small training sets on the command line would hide what is wrong in the yaml.
+        few = [
+            f"--data_folder={material / data}",
+            f"--output_folder={folder / f'out{number}'}",
+            "--device=cpu",
+        ]
+        ended = in_child(begin, [kind, str(path), *few], seconds=PATIENCE)
+        fault = ended.fault()
+        if fault is None and ended.value == 0 and STARTED not in ended.text:
+            fault = f"neither begun nor refused: {ended.text[-200:]!r}"
+        said = [
+            line for line in ended.text.splitlines() if line.startswith(("error", "sb-resizegan", "usage"))
+        ]
+        if fault is None and ended.value and not said:
+            fault = f"refused without a word: {ended.text[-200:]!r}"
+        tally.add(
+            f"number {number}, {kind}, {way}", ended, "refused in words" if ended.value else "begun", fault
+        )
+    return tally
