@@ -102,7 +102,7 @@ def read_examples(folder: str | Path):
     """
     examples = Path(folder) / "examples"
     found = {}
-    with open(examples / "examples.csv", newline="", encoding="utf-8") as stream:
+    with open(examples / "examples.csv", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         for row in csv.DictReader(stream):
             place = examples / row["folder"]
             _, _, sounds = found.setdefault(row["folder"], (row["utterance"], place / "spectrograms.png", []))
@@ -126,7 +126,7 @@ def read_variation(folder: str | Path) -> dict[str, dict]:
     path = Path(folder) / LATENTS
     if not path.is_file():
         return {}
-    with open(path, newline="", encoding="utf-8") as stream:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as stream:
         rows = list(csv.DictReader(stream))
     counts = ("latent_samples", "latent_utterances", "latent_pesq_utterances")
     return {

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sb_resizegan.metrics.measures import readable
 from sb_resizegan.report.charts import line_chart
+from sb_resizegan.report.names import printable
 from sb_resizegan.report.style import STYLE
 from sb_resizegan.utils.files import replacing
 
@@ -70,7 +71,7 @@ def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
         "</main></body></html>",
     ]
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(whole), encoding="utf-8")
+        temporary.write_text(printable("\n".join(whole)), encoding="utf-8")
     return Path(path)
 
 

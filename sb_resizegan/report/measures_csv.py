@@ -37,7 +37,7 @@ def read_measures(path: str | Path) -> list[dict]:
     >>> read_measures(path)
     [{'epoch': 1, 'out_of_band_db': -8.7}]
     """
-    with open(path, newline="", encoding="utf-8") as stream:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as stream:
         reader = csv.DictReader(stream)
         if "epoch" not in (reader.fieldnames or ()):
             raise ValueError(
@@ -70,7 +70,10 @@ def write_measures(rows: list[dict], path: str | Path) -> Path:
         The file.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

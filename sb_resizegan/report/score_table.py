@@ -8,6 +8,7 @@ from pathlib import Path
 from sb_resizegan.evaluation.system_scores import SystemScores
 from sb_resizegan.metrics.measures import MEASURES, legend, readable, written
 from sb_resizegan.report.measures_csv import write_measures
+from sb_resizegan.report.names import printable
 from sb_resizegan.utils.files import replacing
 
 __all__ = ["caption", "cells", "header", "made_worse", "markdown", "noted", "read_scores", "write_scores"]
@@ -157,7 +158,7 @@ def write_scores(scores: SystemScores, folder: str | Path, more: Sequence[str] =
     """
     folder = Path(folder)
     with replacing(folder / "scores.md") as temporary:
-        temporary.write_text(markdown(scores, more), encoding="utf-8")
+        temporary.write_text(printable(markdown(scores, more)), encoding="utf-8")
     rows = []
     for index, name in enumerate(scores.names):
         for system, found in scores.systems.items():
@@ -195,7 +196,7 @@ def read_scores(path: str | Path) -> SystemScores:
     OSError
         If it can't be read.
     """
-    with open(path, newline="", encoding="utf-8") as stream:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as stream:
         reader = csv.DictReader(stream)
         columns = reader.fieldnames or []
         if not set(COLUMNS) <= set(columns):
