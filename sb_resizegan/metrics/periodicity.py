@@ -14,7 +14,7 @@ import torch
 
 from sb_resizegan.metrics.spectra import check_waveforms
 
-__all__ = ["Periodicity", "measure_periodicity", "wasserstein_1d"]
+__all__ = ["Periodicity", "measure_periodicity", "periodicity_tracks", "wasserstein_1d"]
 
 _FRAME_SECONDS = 0.04
 _HOP_SECONDS = 0.01
@@ -85,6 +85,32 @@ def measure_periodicity(
     return Periodicity(
         strength.mean(dim=1), torch.where(voiced.sum(dim=1) >= _LEAST_VOICED, median, math.nan)
     )
+
+
+def periodicity_tracks(
+    waveforms: torch.Tensor, sample_rate: int = 16000, floor_hz: float = 75.0, ceiling_hz: float = 400.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `measure_periodicity()`, frame by frame.
+
+    Arguments
+    ---------
+    waveforms, sample_rate, floor_hz, ceiling_hz
+        As there.
+
+    Returns
+    -------
+    strength, f0 : torch.Tensor
+        ``(batch, frames)`` each, a frame every 10 ms; the second in Hz, also where nothing is voiced.
+
+    Example
+    -------
+    >>> strength, f0 = periodicity_tracks(torch.sin(2 * math.pi * 200 * torch.arange(2048) / 16000)[None])
+    >>> strength.shape, f0.round().unique().tolist()
+    (torch.Size([1, 9]), [200.0])
+    """
+    length, hop = round(_FRAME_SECONDS * sample_rate), round(_HOP_SECONDS * sample_rate)
+    frames = check_waveforms(waveforms, min_samples=length).float().unfold(1, length, hop)
+    return _frames_periodicity(frames, sample_rate, floor_hz, ceiling_hz)
 
 
 def _frames_periodicity(
