@@ -11,7 +11,7 @@ VERSION = re.search(r'__version__ = "([^"]+)"', (ROOT / "sb_resizegan" / "__init
 # The core loads and runs models, and needs no compiler; pesq and G722 are built from C.
 OFFICIAL = ["pesq==0.0.4", "pystoi>=0.4"]
 PICTURES = ["matplotlib>=3.7"]
-TRAIN = [*OFFICIAL, *PICTURES, "G722>=1.2.3", "tensorboard>=2.14"]
+TRAIN = [*OFFICIAL, *PICTURES, "G722>=1.2.3", "pydantic>=2.6", "tensorboard>=2.14"]
 # speechmos declares none of what it imports.
 DNSMOS = ["speechmos==0.0.1.1", "onnxruntime>=1.16", "librosa>=0.10", "requests"]
 # Their weights lie in the packages. webrtcvad, which resemblyzer needs, imports what newer setuptools lack.

@@ -52,17 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit status."""
     chosen, options = parse(arguments)
 
-    import speechbrain as sb
-
     from sb_resizegan.comparison.gathering import gather
     from sb_resizegan.comparison.grid import GridError, is_finished, read_grid
     from sb_resizegan.comparison.runner import train_grid
-    from sb_resizegan.utils.hparams import parse_overrides
+    from sb_resizegan.utils.command_line import split_command_line
 
     # Ended by a signal, it ends its trainings too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        overrides = parse_overrides(sb.parse_arguments([chosen.grid, *options])[2])
+        overrides = split_command_line([chosen.grid, *options]).overrides
         if "seed" in overrides:
             raise GridError(f"--seed: the seeds of the runs are stated in {chosen.grid}")
         grid = read_grid(chosen.grid, chosen.output_folder, overrides)

@@ -10,6 +10,7 @@ from speechbrain.utils.distributed import if_main_process, infer_device, run_on_
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.brains import EnhancementBrain
+from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.evaluation.evaluate import evaluate
 from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
@@ -22,8 +23,9 @@ from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
 from sb_resizegan.training.export import export_generator
 from sb_resizegan.training.run import (
     RunError,
-    check_counts,
+    best_checkpoint,
     experiment_folder,
+    higher_is_better,
     init_processes,
     load_settings,
     one_line_errors,
@@ -46,11 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_cpu_fast()
     start = time.monotonic()
     with one_line_errors():
-        yaml_path, run_opts, overrides = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        command = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        run_opts = command.run_opts
         init_processes(run_opts)
-        hparams, resolved = load_settings(yaml_path, run_opts, overrides, "enhance.yaml")
-        check_settings(hparams, run_opts)
-        with experiment_folder(hparams, resolved, yaml_path) as folder:
+        hparams, resolved = load_settings(command, "enhancement", check_settings)
+        with experiment_folder(hparams, resolved, command.yaml) as folder:
             source, utterances, test_utterances = load_data(hparams)
             if hparams["compare_with"] is not None:
                 load_system(hparams["compare_with"], "cpu")  # what is wrong with it shall show now
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 len(stream),
                 on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
                 checkpoint_key=hparams["checkpoint_key"],
-                highest_is_best=True,
+                highest_is_best=higher_is_better(hparams["checkpoint_key"]),
                 run_opts=run_opts,
                 checkpointer=hparams["checkpointer"],
             )
@@ -75,19 +77,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 summarise(hparams, time.monotonic() - start)
 
 
-def check_settings(hparams, run_opts):
+def check_settings(values, run_opts):
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
-    counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "valid_utterances", "sample_rate")
-    check_counts(hparams, {**dict.fromkeys((*counts, "log_every"), 1), "critic_steps": 0})
-    mixed = [key for key in ("clean", "noise", "rir") if hparams[key] is not None]
-    if hparams["data_folder"] is not None and mixed:
+    mixed = [key for key in ("clean", "noise", "rir") if values[key] is not None]
+    if values["data_folder"] is not None and mixed:
         raise RunError(f"data_folder: expected either a paired corpus or {mixed} to mix, but got both")
-    if mixed and hparams["clean"] is None:
+    if mixed and values["clean"] is None:
         raise RunError(f"clean: expected speech to mix with {mixed}, but got none")
-    if hparams["sample_rate"] != 16000:  # also with pesq_weight 0, for the validation scores it
-        raise RunError(f"sample_rate: expected 16000 Hz, which PESQ wants, but got {hparams['sample_rate']}")
-    if not hparams["segment_seconds"] >= 0.5:
-        raise RunError(f"segment_seconds: expected at least 0.5, but got {hparams['segment_seconds']!r}")
+    for key in ("clean", "noise", "rir", "data_folder", "valid_data", "test_data"):
+        sources = values[key] if isinstance(values[key], list) else [values[key]]
+        missing = [source for source in sources if source and not source.startswith(PROMPTS)]
+        missing = [source for source in missing if not Path(source).expanduser().exists()]
+        if missing:
+            raise RunError(f"{key}: expected something that is there, but there is no {missing[0]!r}")
+    if values["sample_rate"] != 16000:  # also with pesq_weight 0, for the validation scores it
+        raise RunError(f"sample_rate: expected 16000 Hz, which PESQ wants, but got {values['sample_rate']}")
     if run_opts["test_only"]:
         raise RunError("--test_only: `sb-resizegan evaluate` scores a trained model")
 
@@ -132,9 +136,9 @@ def enhance(brain, noisy):
 def finish(hparams, utterances, device):
     """Exports the best checkpoint, tests it, and writes the report."""
     output_folder = Path(hparams["output_folder"])
-    best = hparams["checkpointer"].find_checkpoint(max_key=hparams["checkpoint_key"])
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
-    export_folder = export_generator(output_folder, checkpoint=best.path)
+    best = best_checkpoint(hparams["checkpointer"], hparams["checkpoint_key"])
+    export_folder = export_generator(output_folder, checkpoint=best)
     models = {"this model": load_system(export_folder, device, trust=True)}
     if hparams["compare_with"] is not None:
         models = {"regression": load_system(hparams["compare_with"], device), **models}

@@ -10,6 +10,7 @@ from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
+from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.dataio.prepare.speech import prepare_speech
 from sb_resizegan.dataio.windows import SpeechWindows
 from sb_resizegan.report.windows_page import write_report
@@ -17,8 +18,9 @@ from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.export import export_generator
 from sb_resizegan.training.run import (
     RunError,
-    check_counts,
+    best_checkpoint,
     experiment_folder,
+    higher_is_better,
     init_processes,
     load_settings,
     one_line_errors,
@@ -27,6 +29,8 @@ from sb_resizegan.training.run import (
     training_stream,
 )
 from sb_resizegan.training.window_monitor import WindowMonitor
+
+DEFAULT_CORPUS = f"{PROMPTS}en"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_cpu_fast()
     start = time.monotonic()
     with one_line_errors():
-        yaml_path, run_opts, overrides = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        command = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        run_opts = command.run_opts
         init_processes(run_opts)
-        hparams, resolved = load_settings(yaml_path, run_opts, overrides, "resize.yaml")
-        check_settings(hparams, run_opts)
-        with experiment_folder(hparams, resolved, yaml_path) as folder:
+        hparams, resolved = load_settings(command, "windows", check_settings)
+        with experiment_folder(hparams, resolved, command.yaml) as folder:
             train_windows, valid_windows = load_windows(hparams)
             real = valid_windows.fixed(2 * hparams["measured_windows"], seed=hparams["seed"])
             monitor = make_monitor(folder, hparams, real, train_windows)
@@ -55,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 len(stream),
                 on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
                 checkpoint_key=hparams["checkpoint_key"],
+                highest_is_best=higher_is_better(hparams["checkpoint_key"]),
                 run_opts=run_opts,
                 checkpointer=hparams["checkpointer"],
             )
@@ -64,40 +69,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 stream,
                 torch.utils.data.DataLoader(real, batch_size=min(256, hparams["measured_windows"])),
             )
-            run_on_main(finish, args=(folder, hparams["checkpointer"]))
+            run_on_main(finish, args=(folder, hparams))
             if if_main_process():
                 summarise(hparams, monitor, time.monotonic() - start)
 
 
-def check_settings(hparams, run_opts):
+def check_settings(values, run_opts):
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
-    counts = ("number_of_epochs", "iterations_per_epoch", "batch_size", "sample_windows", "log_every")
     # The energy distance needs no critic.
-    fewest = 0 if hparams["energy_weight"] else 1
-    check_counts(hparams, {**dict.fromkeys(counts, 1), "critic_steps": fewest})
-    if hparams["measured_windows"] < max(2, hparams["sample_windows"]):
+    if values["critic_steps"] == 0 and not values["energy_weight"]:
+        raise RunError("critic_steps: expected an integer of at least 1 where energy_weight is 0, but got 0")
+    if values["measured_windows"] < values["sample_windows"]:
         raise RunError(
-            f"measured_windows: expected at least sample_windows ({hparams['sample_windows']}) and 2, "
-            f"but got {hparams['measured_windows']}"
+            f"measured_windows: expected at least sample_windows ({values['sample_windows']}), "
+            f"but got {values['measured_windows']}"
         )
-    nyquist = hparams["sample_rate"] / 2
+    nyquist = values["sample_rate"] / 2
     for key in ("lowpass_hz", "cutoff_hz"):
-        if hparams[key] is not None and not 0 < hparams[key] < nyquist:
+        if values[key] is not None and values[key] >= nyquist:
             raise RunError(
                 f"{key}: expected null or a frequency in Hz between 0 and {nyquist:g}, "
-                f"but got {hparams[key]!r}"
+                f"but got {values[key]!r}"
             )
-    if hparams["data_folder"] is not None and not Path(hparams["data_folder"]).is_dir():
-        raise RunError(f"data_folder: expected a folder of speech, but {hparams['data_folder']} is none")
+    folder = values["data_folder"]
+    if folder is not None and not folder.startswith(PROMPTS) and not Path(folder).is_dir():
+        raise RunError(f"data_folder: expected a folder of speech or {PROMPTS}LANGUAGE, but got {folder!r}")
     if run_opts["test_only"]:
         raise RunError("--test_only: there is no test stage; `sb-resizegan measure` measures a generator")
 
 
 def prepare(hparams):
-    """Fetches the default corpus if no folder was given, makes manifests, and returns the speech's folder."""
-    folder = hparams["data_folder"]
-    if folder is None:
-        folder = prepare_default_corpus(hparams["language"])
+    """Fetches the default corpus unless a folder is given; makes manifests; returns the speech's folder."""
+    folder = hparams["data_folder"] or DEFAULT_CORPUS
+    if folder.startswith(PROMPTS):
+        folder = prepare_default_corpus(folder.removeprefix(PROMPTS))
     prepare_speech(
         folder,
         hparams["save_folder"],
@@ -148,10 +153,11 @@ def measure_epoch(epoch, brain, monitor):
     return figures
 
 
-def finish(output_folder, checkpointer):
-    """Exports the newest checkpoint and writes the report."""
+def finish(output_folder, hparams):
+    """Exports the best checkpoint and writes the report."""
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
-    export_generator(output_folder, checkpoint=checkpointer.find_checkpoint().path)
+    best = best_checkpoint(hparams["checkpointer"], hparams["checkpoint_key"])
+    export_generator(output_folder, checkpoint=best)
     write_report([output_folder], output_folder / "report.html")
 
 

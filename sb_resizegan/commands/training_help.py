@@ -15,7 +15,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from sb_resizegan.commands.parser import PROGRAM
-from sb_resizegan.utils.shipped import find_yaml
+from sb_resizegan.utils.shipped import find_yaml, shipped_yamls
 from sb_resizegan.utils.yaml_files import yaml_tree
 
 WIDTH, COLUMN = 110, 38
@@ -45,6 +45,7 @@ def training_help(command: str, yaml: str | Path) -> str:
     tree = yaml_tree(yaml)
     keys = list(_plain_keys(tree))
     objects = [key for key in tree if key not in keys and not key.startswith("__")]
+    shipped = ", ".join(name for name in shipped_yamls() if name.startswith("models/"))
     return "\n".join(
         [
             *_heading(find_yaml(yaml)),
@@ -58,7 +59,11 @@ def training_help(command: str, yaml: str | Path) -> str:
             f"Keys, with their values in {yaml}:",
             *_key_lines(tree, keys),
             "",
-            *textwrap.wrap(f"Stated in a yaml alone, for they are objects: {', '.join(objects)}.", WIDTH),
+            *textwrap.wrap(f"Stated in a yaml alone: {', '.join(objects)}.", WIDTH),
+            *textwrap.wrap(
+                f"--models '[FILE, ...]' takes other networks, with keys of their own; shipped: {shipped}.",
+                WIDTH,
+            ),
             "",
             "SpeechBrain's options:",
             *_option_lines(set(keys)),
@@ -86,21 +91,32 @@ def _plain_keys(tree: CommentedMap) -> Iterator[str]:
     for key, value in tree.items():
         tag = getattr(getattr(value, "tag", None), "value", None) or ""
         refers = tag == "!ref" and not str(value.value).startswith("<")
-        if not key.startswith("__") and not isinstance(value, dict) and (not tag.startswith("!") or refers):
+        if (
+            key != "task"
+            and not key.startswith("__")
+            and not isinstance(value, dict)
+            and (not tag.startswith("!") or refers)
+        ):
             yield key
 
 
 def _key_lines(tree: CommentedMap, keys: Sequence[str]) -> Iterator[str]:
     """A line a key, below the heading that its part of the yaml has."""
     for key in tree:
-        after = tree.ca.items.get(key, [None] * 3)[2]
+        _, before, after, _ = tree.ca.items.get(key, [None] * 4)
+        yield from _comment_lines("".join(token.value for token in before or ()).split("\n"))
         own, *below = after.value.split("\n") if after else [""]
         if key in keys:
             yield from _entry(f"--{key} {_shown(tree[key])}", own.strip().removeprefix("# "))
-        headings = [line.removeprefix("# ") for line in below if line.startswith("# ")]
-        if headings:
-            yield ""
-            yield from headings
+        yield from _comment_lines(below)
+
+
+def _comment_lines(lines: Sequence[str]) -> Iterator[str]:
+    """Headings among the lines between two keys."""
+    headings = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+    if headings:
+        yield ""
+        yield from headings
 
 
 def _shown(value: Any) -> str:

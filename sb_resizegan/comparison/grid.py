@@ -9,10 +9,12 @@ from typing import NamedTuple
 import ruamel.yaml
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.run_opts import RunOptions
 
 from sb_resizegan.report.measures_csv import read_measures
-from sb_resizegan.utils.hparams import HparamsError, load_hparams
+from sb_resizegan.training.settings_file import load_training
 from sb_resizegan.utils.shipped import find_yaml
+from sb_resizegan.utils.yaml_files import HparamsError, yaml_tree
 
 __all__ = ["Grid", "GridError", "GridRun", "epochs_done", "is_finished", "read_grid"]
 
@@ -258,10 +260,12 @@ def _seeds(path, variant, seeds):
 
 
 def _plan(path, variant, seed, base, overrides, folder):
+    run_options = set(RunOptions().as_dict()) - set(yaml_tree(base))
     # Loading makes the checkpointer's folder; a plan shall leave nothing behind.
     try:
         with tempfile.TemporaryDirectory() as elsewhere:
-            hparams, resolved = load_hparams(base, {**overrides, "output_folder": elsewhere})
+            own = {key: value for key, value in overrides.items() if key not in run_options}
+            hparams, resolved = load_training(base, "windows", {**own, "output_folder": elsewhere})
     except HparamsError as error:
         raise GridError(f"{path}: runs, {variant}: {error}") from error
     return GridRun(

@@ -6,8 +6,6 @@ import subprocess
 import sys
 import time
 
-from speechbrain.utils.run_opts import RunOptions
-
 from sb_resizegan.comparison.grid import epochs_done, is_finished
 
 __all__ = ["train_grid"]
@@ -97,7 +95,7 @@ class _Job:
         self.epochs, self.since = epochs_done(run), time.monotonic()
         given = {option.split("=")[0].lstrip("-") for option in options if option.startswith("--")}
         # What the command line sets for all is in the overrides too, and the parser takes no option twice.
-        own = [f"--{key}={_word(key, value)}" for key, value in run.overrides.items() if key not in given]
+        own = [f"--{key}={_word(value)}" for key, value in run.overrides.items() if key not in given]
         words = [sys.executable, "-m", "sb_resizegan", "train-gan", str(run.base), *own, *options]
         if "noprogressbar" not in given:
             words.append("--noprogressbar")
@@ -125,9 +123,9 @@ class _Job:
         return f"exit status {self.process.returncode}; {lines[-1] if lines else 'no output'}"
 
 
-def _word(key, value):
-    """A value as the recipe's command line takes it: yaml for a key of the yaml, bare for a run option."""
-    return value if isinstance(value, str) and key in RunOptions().as_dict() else json.dumps(value)
+def _word(value):
+    """A value as the command line takes it: a text as it is, anything else as yaml."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _left(clock, active, waiting):

@@ -75,6 +75,11 @@ def is_enhancement_run(folder):
     bool
     """
     folder = Path(folder)
+    stated = folder / "hyperparams.yaml"
+    task = read_settings(stated, ["task"]).get("task") if stated.is_file() else None
+    if task is not None:
+        return task == "enhancement"
+    # A test of an enhancer has no yaml, and trainings of before stated no task.
     return _test_folder(folder) is not None or any(folder.glob("samples/*/noisy.wav"))
 
 

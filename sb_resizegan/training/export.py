@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ruamel.yaml
@@ -12,6 +13,7 @@ from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.inference import ModelSourceError
 from sb_resizegan.inference.weights import read_weights
+from sb_resizegan.metrics.measures import direction
 from sb_resizegan.models.memory import limit_memory
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.training.checkpoints import AtomicCheckpointer, CheckpointError, check_checkpoint
@@ -38,13 +40,12 @@ def export_generator(
     export_folder: str | os.PathLike | None = None,
     checkpoint: str | os.PathLike | None = None,
     best_by: str | None = None,
-    highest: bool = False,
+    newest: bool = False,
     memory_seconds: float | None = None,
 ) -> Path:
     """Writes the averaged generator of a training as a folder that `sb_resizegan.inference` loads.
 
-    A training whose yaml has ``lowpass_hz``, the band of its windows, is one of windows; any other is one of
-    enhancement. What is written names the task and holds the keys that the task's interface needs.
+    What is written names the training's task and holds the keys that the task's interface needs.
 
     Arguments
     ---------
@@ -54,11 +55,13 @@ def export_generator(
         What to write; ``run_folder/export`` by default. An exported model that is there is replaced in one
         step, but for files that were added to it; anything else is left alone, with an error.
     checkpoint : str or Path, optional
-        A checkpoint folder; by default the newest one that is whole.
+        A checkpoint folder. By default the one that the training itself would export: that in which its
+        ``checkpoint_key`` is best, or the newest one where no checkpoint has that figure yet.
     best_by : str, optional
-        A figure in the checkpoints' meta data: take the checkpoint in which it is lowest instead.
-    highest : bool
-        Whether to take the one in which it is highest.
+        A figure in the checkpoints' meta data: take the checkpoint in which it is best instead, by the
+        direction of its measure.
+    newest : bool
+        Take the newest checkpoint instead.
     memory_seconds : float, optional
         Of a spectral generator: longest time constant of its cells
         (`limit_memory()`) on a minute of the default corpus with noise.
@@ -83,14 +86,16 @@ def export_generator(
             f"{run_folder}: expected the output folder of a training, but it has no hyperparams.yaml"
         )
     hparams = ruamel.yaml.YAML().load(hparams_path.read_text(encoding="utf-8"))
-    task = "windows" if "lowpass_hz" in hparams else "enhancement"
+    task = _task(hparams, hparams_path)
     interface, description, use = INTERFACES[task]
     missing = [key for key in ("generator", *interface.HPARAMS_NEEDED) if key not in hparams]
     if missing:
         raise ModelSourceError(f"{hparams_path}: expected the keys {missing}, but they are missing")
     export_folder = Path(export_folder) if export_folder else run_folder / "export"
     _check_target(export_folder, run_folder)
-    found = _find_checkpoint(run_folder, checkpoint, best_by, highest)
+    found = _find_checkpoint(
+        run_folder, checkpoint, best_by, None if newest else hparams.get("checkpoint_key")
+    )
     weights = _averaged_weights(found)
     card = model_card(interface, description, use, hparams, weights, found)
     keep = kept_files(export_folder)
@@ -138,24 +143,46 @@ def _noisy_speech(seconds: int, rate: int) -> torch.Tensor:
     return torch.from_numpy(speech + NOISE_RMS * noise).unsqueeze(0)
 
 
-def _find_checkpoint(run_folder, checkpoint, best_by, highest):
+def _task(hparams: Mapping[str, Any], path: Path) -> str:
+    # Trainings of before did not state it; those of windows have the band of their windows.
+    task = hparams.get("task", "windows" if "lowpass_hz" in hparams else "enhancement")
+    if task not in INTERFACES:
+        raise ModelSourceError(f"{path}: task: expected one of {list(INTERFACES)}, but got {task!r}")
+    return task
+
+
+def _find_checkpoint(
+    run_folder: Path, checkpoint: str | os.PathLike | None, best_by: str | None, own_key: str | None
+) -> Path:
+    save_folder = run_folder / "save"
     try:
         if checkpoint is not None:
             if not Path(checkpoint).is_dir():
                 raise ModelSourceError(f"no such checkpoint: {checkpoint}")
             check_checkpoint(checkpoint)
             return Path(checkpoint)
-        save_folder = run_folder / "save"
+        checkpointer = AtomicCheckpointer(save_folder) if save_folder.is_dir() else None
         found = None
-        if save_folder.is_dir():
-            search = {"max_key" if highest else "min_key": best_by}
-            found = AtomicCheckpointer(save_folder).find_checkpoint(**search)
+        for key in dict.fromkeys([best_by] if best_by else [own_key, None]):
+            if checkpointer is not None and found is None:
+                found = checkpointer.find_checkpoint(**_search(key))
     except CheckpointError as error:
         raise ModelSourceError(str(error)) from error
     if found is None:
         figure = f" with the figure {best_by!r}" if best_by else ""
         raise ModelSourceError(f"{save_folder}: expected a checkpoint{figure}, but there is none")
     return Path(found.path)
+
+
+def _search(key: str | None) -> dict[str, str]:
+    """How SpeechBrain's checkpointer is asked for the best checkpoint by a figure; the newest without one."""
+    if key is None:
+        return {}
+    if direction(key) is None:
+        raise ModelSourceError(
+            f"expected a figure of which higher or lower values are better, but got {key!r}"
+        )
+    return {"max_key" if direction(key) == "higher" else "min_key": key}
 
 
 def _averaged_weights(checkpoint: Path) -> dict[str, torch.Tensor]:

@@ -5,13 +5,14 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.distributed import (
     ddp_barrier,
     ddp_broadcast,
@@ -25,19 +26,26 @@ from speechbrain.utils.run_opts import RunOptions
 
 from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
 from sb_resizegan.inference import ModelSourceError
+from sb_resizegan.metrics.measures import direction
 from sb_resizegan.training.checkpoints import CheckpointError
+from sb_resizegan.training.figures import figures_of
 from sb_resizegan.training.loader import WindowStream
 from sb_resizegan.training.loggers import EpochFileLogger, EpochTensorboardLogger, TrainLoggers
-from sb_resizegan.utils.hparams import HparamsError, check_keys, hparams_keys, load_hparams, parse_overrides
+from sb_resizegan.training.settings_file import load_training
+from sb_resizegan.utils.command_line import CommandLine, split_command_line
 from sb_resizegan.utils.locks import FolderInUseError, FolderLock
 from sb_resizegan.utils.shipped import find_yaml
+from sb_resizegan.utils.yaml_files import HparamsError
 
 __all__ = [
     "RunError",
-    "check_counts",
+    "best_checkpoint",
     "check_device",
+    "check_figure",
+    "check_workers",
     "experiment_folder",
     "gradient_accumulation",
+    "higher_is_better",
     "init_processes",
     "load_settings",
     "one_line_errors",
@@ -46,6 +54,10 @@ __all__ = [
     "training_stream",
     "world_size",
 ]
+
+
+# The figure of the shipped yamls of windows; to see which others there are takes seconds.
+ALWAYS_MEASURED = ("windows", "frechet_log_mel")
 
 
 class RunError(ValueError):
@@ -79,8 +91,8 @@ def one_line_errors() -> Iterator[None]:
         sys.exit("interrupted; the same command goes on from the newest checkpoint")
 
 
-def parse_arguments(arguments: Sequence[str]) -> tuple[Path, RunOptions, str]:
-    """Reads the command line as ``speechbrain.parse_arguments`` does.
+def parse_arguments(arguments: Sequence[str]) -> CommandLine:
+    """Reads a training's command line.
 
     Arguments
     ---------
@@ -89,19 +101,16 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Path, RunOptions, str]:
 
     Returns
     -------
-    yaml_path : Path
-        The yaml: a path that exists, or the shipped file of that name.
-    run_opts : speechbrain.utils.run_opts.RunOptions
-        The run options. Processes without an accelerator speak through gloo.
-    overrides : str
-        Keys of the yaml that are to be changed.
+    CommandLine
+        The yaml, a path that exists; the run options, with gloo for processes without an accelerator; values
+        of the yaml's keys, not yet typed.
 
     Raises
     ------
-    RunError
-        If there is no such yaml.
+    HparamsError
+        If there is no such yaml, or for a word that is no option.
     """
-    name, run_opts, overrides = sb.parse_arguments(list(arguments))
+    name, run_opts, overrides = split_command_line(arguments)
     if not torch.accelerator.is_available() and "distributed_backend" not in run_opts.overridden_args:
         run_opts = replace(
             run_opts,
@@ -109,9 +118,9 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[Path, RunOptions, str]:
             overridden_args=run_opts.overridden_args | {"distributed_backend"},
         )
     try:
-        return find_yaml(name), run_opts, overrides
+        return CommandLine(str(find_yaml(name)), run_opts, overrides)
     except FileNotFoundError as error:
-        raise RunError(error) from error
+        raise HparamsError(error) from error
 
 
 def init_processes(run_opts: RunOptions) -> None:
@@ -129,20 +138,20 @@ def init_processes(run_opts: RunOptions) -> None:
 
 
 def load_settings(
-    yaml_path: Path, run_opts: RunOptions, overrides: str, reference: str
+    command: CommandLine, task: str, check: Callable[[dict[str, Any], RunOptions], None]
 ) -> tuple[dict[str, Any], str]:
     """Loads the yaml, with the keys that the command line changes, and checks what can be checked at once.
 
     Arguments
     ---------
-    yaml_path : Path
-        The yaml.
-    run_opts : speechbrain.utils.run_opts.RunOptions
-        The run options. With ``--debug``, results go to a temporary folder and replace no real ones.
-    overrides : str
-        From `parse_arguments()`.
-    reference : str
-        Name of the shipped yaml whose keys this one has to have.
+    command : CommandLine
+        From `parse_arguments()`. With ``--debug``, results go to a temporary folder and replace no real
+        ones.
+    task : str
+        What the yaml has to be for: ``windows`` or ``enhancement``.
+    check : callable
+        Called with the plain values and the run options before anything is constructed; raises a
+        `RunError` for what cannot be run.
 
     Returns
     -------
@@ -156,13 +165,18 @@ def load_settings(
     RunError, HparamsError
         Saying what is wrong.
     """
+    run_opts, overrides = command.run_opts, dict(command.overrides)
     if run_opts["debug"] and not run_opts["debug_persistently"]:
-        folder = ddp_broadcast(tempfile.mkdtemp(prefix="sb_resizegan_debug_") if if_main_process() else None)
-        overrides = {**parse_overrides(overrides), "output_folder": folder}
-    hparams, resolved = load_hparams(yaml_path, overrides)
-    check_keys(hparams, hparams_keys(find_yaml(reference)), yaml_path)
-    check_device(run_opts)
-    return hparams, resolved
+        folder = tempfile.mkdtemp(prefix="sb_resizegan_debug_") if if_main_process() else None
+        overrides["output_folder"] = ddp_broadcast(folder)
+
+    def check_all(values):
+        check_device(run_opts)
+        check_workers(values["num_workers"])
+        check_figure(values, task)
+        check(values, run_opts)
+
+    return load_training(command.yaml, task, overrides, check_all)
 
 
 @contextlib.contextmanager
@@ -213,21 +227,72 @@ def check_device(run_opts):
         raise RunError("--precision fp16: expected a GPU; a CPU takes bf16")
 
 
-def check_counts(hparams, lowest):
-    """Raises a `RunError` unless keys hold integers that are large enough, and ``seed`` is one.
+def check_workers(count: int) -> None:
+    """Raises a `RunError` for more processes that prepare batches than could help.
+
+    Example
+    -------
+    >>> check_workers(900)
+    Traceback (most recent call last):
+    sb_resizegan.training.run.RunError: num_workers: expected at most ...
+    """
+    cores = len(os.sched_getaffinity(0))
+    if count > 2 * cores:
+        raise RunError(
+            f"num_workers: expected at most {2 * cores}, two for each of the {cores} cores that this process "
+            f"may use, but got {count}: each is a process that loads the package"
+        )
+
+
+def check_figure(values: Mapping[str, Any], task: str) -> None:
+    """Raises a `RunError` unless ``checkpoint_key`` is a figure of the training that has a better end.
 
     Arguments
     ---------
-    hparams : dict
-        The hyperparameters.
-    lowest : dict of str to int
-        The smallest value of each key.
+    values : dict
+        The plain settings.
+    task : str
+        ``windows`` or ``enhancement``.
     """
-    for key, least in lowest.items():
-        if type(hparams[key]) is not int or hparams[key] < least:
-            raise RunError(f"{key}: expected an integer of at least {least}, but got {hparams[key]!r}")
-    if type(hparams["seed"]) is not int or not 0 <= hparams["seed"] < 2**32:
-        raise RunError(f"seed: expected a whole number from 0 to 2**32 - 1, but got {hparams['seed']!r}")
+    key = values["checkpoint_key"]
+    if key is None or (task, key) == ALWAYS_MEASURED:
+        return
+    known = [name for name in figures_of(values, task) if direction(name)]
+    if key not in known:
+        raise RunError(
+            f"checkpoint_key: expected null or a figure of this training of which higher or lower is better "
+            f"({', '.join(known)}), but got {key!r}"
+        )
+
+
+def higher_is_better(key: str | None) -> bool:
+    """Whether the best checkpoint by a figure is the one in which it is highest.
+
+    Example
+    -------
+    >>> higher_is_better("pesq_wb"), higher_is_better("objective"), higher_is_better(None)
+    (True, False, False)
+    """
+    return key is not None and direction(key) == "higher"
+
+
+def best_checkpoint(checkpointer: Checkpointer, key: str | None) -> Path:
+    """The checkpoint in which a figure is best, by the direction of its measure; the newest without a key.
+
+    Arguments
+    ---------
+    checkpointer : speechbrain.utils.checkpoints.Checkpointer
+        It has one at least.
+    key : str, optional
+        Of the checkpoints' meta data.
+
+    Returns
+    -------
+    Path
+        Its folder.
+    """
+    search = {} if key is None else {"max_key" if higher_is_better(key) else "min_key": key}
+    return Path(checkpointer.find_checkpoint(**search).path)
 
 
 def gradient_accumulation(hparams, run_opts):

@@ -7,7 +7,7 @@ __all__ = ["EXTRAS", "MissingExtraError", "extra_of", "require"]
 
 # Modules that come with an extra of ``setup.py`` and that the core does without.
 EXTRAS = {
-    "train": ("G722", "matplotlib", "pesq", "pystoi", "tensorboard"),
+    "train": ("G722", "matplotlib", "pesq", "pydantic", "pystoi", "tensorboard"),
     "scores": (
         "matplotlib",
         "pesq",

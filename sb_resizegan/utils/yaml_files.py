@@ -12,7 +12,7 @@ from sb_resizegan.utils.shipped import find_yaml
 
 __all__ = ["HparamsError", "parse_yaml", "read_hparams", "suggestion", "yaml_tree"]
 
-EXTENDS = "extends"
+EXTENDS, MODELS = "extends", "models"
 
 
 class HparamsError(ValueError):
@@ -27,6 +27,12 @@ def read_hparams(path: str | Path) -> str:
         extends: resize.yaml
         upsampling: transpose
 
+    Networks and their settings stand in files of their own, which ``models`` names. Their keys are keys of
+    the yaml, so another model takes the settings of the first one away with it::
+
+        extends: enhance.yaml
+        models: [models/wave.yaml, models/conditional_critic.yaml]
+
     Arguments
     ---------
     path : str or Path
@@ -35,7 +41,7 @@ def read_hparams(path: str | Path) -> str:
     Returns
     -------
     str
-        HyperPyYAML text without ``extends``.
+        HyperPyYAML text without ``extends`` and ``models``.
 
     Raises
     ------
@@ -46,13 +52,15 @@ def read_hparams(path: str | Path) -> str:
     return _dump(yaml_tree(path))
 
 
-def yaml_tree(path: str | Path) -> CommentedMap:
+def yaml_tree(path: str | Path, models: list[str] | None = None) -> CommentedMap:
     """The same as a tree, with tags and comments, nothing constructed.
 
     Arguments
     ---------
     path : str or Path
         As for `read_hparams()`.
+    models : list of str, optional
+        Files to take in place of the yaml's ``models``, relative to the working directory or shipped ones.
 
     Returns
     -------
@@ -68,7 +76,7 @@ def yaml_tree(path: str | Path) -> CommentedMap:
     >>> yaml_tree("transpose.yaml")["upsampling"]
     'transpose'
     """
-    return _read_tree(Path(path), ())
+    return _read_tree(Path(path), models)
 
 
 def parse_yaml(text: str, origin: object) -> CommentedMap:
@@ -113,7 +121,26 @@ def suggestion(key: object, known: Iterable[object]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known keys are {sorted(names)}"
 
 
-def _read_tree(path, above):
+def _read_tree(path, models):
+    layers, stated = _layers(path, ())
+    root, root_path = layers[0]
+    if models is not None:
+        stated = models, Path.cwd()
+    tree = _with_models(root, root_path, *stated)
+    for layer, layer_path in layers[1:]:
+        for key, value in layer.items():
+            if key not in tree:
+                raise HparamsError(
+                    f"{layer_path}: unknown key {key!r}, which neither {root_path} nor its models "
+                    f"{list(stated[0])} have{suggestion(key, tree)}"
+                )
+            tree[key] = value
+    return tree
+
+
+def _layers(path, above):
+    """A file and what it extends, the base first, each with its path; and the names of the models, with the
+    folder that they are relative to."""
     try:
         path = find_yaml(path)
     except FileNotFoundError as error:
@@ -121,17 +148,46 @@ def _read_tree(path, above):
     if path.resolve() in above:
         raise HparamsError(f"{path} extends itself through {[str(p) for p in above]}")
     tree = parse_yaml(path.read_text(encoding="utf-8"), path)
-    if EXTENDS not in tree:
-        return tree
-    base_path = _extended(path, str(tree.pop(EXTENDS)))
-    base = _read_tree(base_path, (*above, path.resolve()))
-    for key, value in tree.items():
-        if key not in base:
-            raise HparamsError(
-                f"{path}: unknown key {key!r}, {base_path} does not have it{suggestion(key, base)}"
-            )
-        base[key] = value
-    return base
+    below, stated = [], ([], path.parent)
+    if EXTENDS in tree:
+        below, stated = _layers(_extended(path, str(tree.pop(EXTENDS))), (*above, path.resolve()))
+    if tree.get(MODELS) is not None:
+        stated = tree[MODELS], path.parent
+        if below:
+            del tree[MODELS]
+    return [*below, (tree, path)], stated
+
+
+def _with_models(root, root_path, names, folder):
+    """The root's keys, with those of the models where it says ``models``."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise HparamsError(f"{root_path}: models: expected a list of yaml files, but got {names!r}")
+    if not names:
+        root.pop(MODELS, None)
+        return root
+    tree = CommentedMap()
+    tree.ca.comment = root.ca.comment
+    for key in [*root] if MODELS in root else [*root, MODELS]:
+        if key != MODELS:
+            _copy(root, key, tree)
+            continue
+        for name in names:
+            try:
+                path = find_yaml(name, folder)
+            except FileNotFoundError as error:
+                raise HparamsError(f"models: {error}") from error
+            part = parse_yaml(path.read_text(encoding="utf-8"), path)
+            for own in part:
+                if own in root or own in tree:
+                    raise HparamsError(f"{path}: the key {own!r} is in {root_path} or another model, too")
+                _copy(part, own, tree)
+    return tree
+
+
+def _copy(source, key, target):
+    target[key] = source[key]
+    if key in source.ca.items:
+        target.ca.items[key] = source.ca.items[key]
 
 
 def _extended(path, name):

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import load_file
 from speechbrain.inference.enhancement import WaveformEnhancement
 from speechbrain.inference.interfaces import Pretrained, foreign_class
@@ -21,7 +22,7 @@ from sb_resizegan.training.export import export_generator, loading_code
 from tests.inference.small import GENERATOR, small_generator, small_model
 
 ROOT = Path(__file__).resolve().parents[2]
-HPARAMS = f"seed: 3\nsample_rate: 16000\n{GENERATOR}"
+HPARAMS = f"task: enhancement\nseed: 3\nsample_rate: 16000\ncheckpoint_key: pesq_wb\n{GENERATOR}"
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def run(tmp_path):
     for number, figure in enumerate((1.5, 2.5, 2.0)):
         average = exponential_average(small_generator(number))
         checkpointer = AtomicCheckpointer(folder / "save", {"generator_average": average})
-        checkpointer.save_checkpoint({"pesq_wb": figure})
+        checkpointer.save_checkpoint({"pesq_wb": figure, "objective": figure, "epoch": number})
     return folder
 
 
@@ -50,21 +51,51 @@ def test_an_enhancer_is_exported_and_loaded(run):
     folder = export_generator(run)
     model = GenerativeEnhancement.from_hparams(source=folder)
     assert model.sample_rate == 16000
-    torch.testing.assert_close(enhanced(model), expected(2))
+    # The second is the best by the run's own key.
+    torch.testing.assert_close(enhanced(model), expected(1))
     assert loading_code(folder) == f'GenerativeEnhancement.from_hparams(source="{folder}")'
     with pytest.raises(ModelSourceError, match=r"is 'enhancement'; load it with GenerativeEnhancement"):
         SpeechWindowGenerator.from_hparams(source=folder)
 
 
-def test_the_highest_figure_is_found(run, tmp_path):
+def test_the_best_is_found_by_the_direction_of_the_figure_and_the_newest_if_asked_for(run, tmp_path):
     best = tmp_path / "best"
-    command = [sys.executable, "-m", "sb_resizegan", "export", run, "--highest", "pesq_wb", "-o", best]
+    command = [sys.executable, "-m", "sb_resizegan", "export", run, "--best", "pesq_wb", "-o", best]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0, done.stderr
     assert f'load it: GenerativeEnhancement.from_hparams(source="{best}")' in done.stdout
     torch.testing.assert_close(enhanced(GenerativeEnhancement.from_hparams(source=best)), expected(1))
-    lowest = export_generator(run, tmp_path / "worst", best_by="pesq_wb")
-    torch.testing.assert_close(enhanced(GenerativeEnhancement.from_hparams(source=lowest)), expected(0))
+    newest = export_generator(run, tmp_path / "newest", newest=True)
+    torch.testing.assert_close(enhanced(GenerativeEnhancement.from_hparams(source=newest)), expected(2))
+    (run / "hyperparams.yaml").write_text(HPARAMS.replace("pesq_wb", "objective"))
+    by_objective = export_generator(run, tmp_path / "lowest")
+    torch.testing.assert_close(enhanced(GenerativeEnhancement.from_hparams(source=by_objective)), expected(0))
+    with pytest.raises(
+        ModelSourceError, match="expected a figure of which higher or lower values are better"
+    ):
+        export_generator(run, tmp_path / "none", best_by="epoch")
+    with pytest.raises(ModelSourceError, match="expected a checkpoint with the figure 'stoi'"):
+        export_generator(run, tmp_path / "none", best_by="stoi")
+
+
+def test_a_training_without_figures_yet_exports_its_newest_checkpoint(run, tmp_path):
+    (run / "hyperparams.yaml").write_text(HPARAMS.replace("pesq_wb", "estoi"))
+    model = GenerativeEnhancement.from_hparams(source=export_generator(run, tmp_path / "newest"))
+    torch.testing.assert_close(enhanced(model), expected(2))
+
+
+@pytest.mark.parametrize("task", ["windows", "enhancement"])
+def test_trainings_of_before_are_exported_as_what_they_are(task, tmp_path):
+    """Their yaml, kept as it was, states no task, and names modules by the addresses of then."""
+    settings = (ROOT / "tests" / "fixtures" / "trainings_without_task" / f"{task}.yaml").read_text()
+    (tmp_path / "hyperparams.yaml").write_text(settings)
+    made = load_hyperpyyaml(settings, {"output_folder": str(tmp_path)})["generator"]
+    average = exponential_average(made)
+    AtomicCheckpointer(tmp_path / "save", {"generator_average": average}).save_checkpoint({"pesq_wb": 2.0})
+    interface = {"windows": SpeechWindowGenerator, "enhancement": GenerativeEnhancement}[task]
+    model = interface.from_hparams(source=export_generator(tmp_path, tmp_path / "export"))
+    for name, value in made.state_dict().items():
+        assert torch.equal(model.mods.generator.state_dict()[name], value)
 
 
 def test_the_memory_is_limited_and_the_same_each_time(run, tmp_path):
@@ -126,7 +157,12 @@ def test_a_card_of_ones_own_is_kept(run):
 
 def test_the_card_says_what_the_run_knows_and_no_path(run):
     text = (export_generator(run) / "README.md").read_text()
-    for words in ("| generator | SpectralGenerator |", "| pesq_wb | 2 |", "| seed | 3 |", "| channels | 8 |"):
+    for words in (
+        "| generator | SpectralGenerator |",
+        "| pesq_wb | 2.5 |",
+        "| seed | 3 |",
+        "| channels | 8 |",
+    ):
         assert words in text
     assert str(run.parent) not in text
 
@@ -139,7 +175,7 @@ def test_a_damaged_checkpoint_is_not_exported(run, caplog):
     data = bytearray((newest / "generator_average.ckpt").read_bytes())
     data[len(data) // 2] ^= 1
     (newest / "generator_average.ckpt").write_bytes(data)
-    model = GenerativeEnhancement.from_hparams(source=export_generator(run))
+    model = GenerativeEnhancement.from_hparams(source=export_generator(run, newest=True))
     torch.testing.assert_close(enhanced(model), expected(1))
     assert "an older checkpoint is taken" in caplog.text
     with pytest.raises(ModelSourceError, match=r"is damaged: generator_average\.ckpt"):
@@ -153,7 +189,7 @@ def test_weights_that_are_not_finite_are_not_exported(run):
     with pytest.raises(
         ModelSourceError, match=r"expected finite weights, but band_embedding holds NaN or Inf"
     ):
-        export_generator(run)
+        export_generator(run, newest=True)
     assert not (run / "export").exists()
 
 

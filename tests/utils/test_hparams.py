@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sb_resizegan.utils.hparams import HparamsError, check_keys, load_hparams, read_hparams
+from sb_resizegan.utils.hparams import HparamsError, load_hparams, read_hparams
+from sb_resizegan.utils.yaml_files import yaml_tree
 
 BASE = "size: 3\nname: first\ncounter: !new:collections.Counter\n    size: !ref <size>\n"
 
@@ -23,7 +24,7 @@ def test_a_variant_changes_what_it_states_and_keeps_the_rest(folder):
 
 
 def test_the_command_line_comes_last(folder):
-    hparams, resolved = load_hparams(folder / "variant.yaml", "size: 5")
+    hparams, resolved = load_hparams(folder / "variant.yaml", {"size": 5})
     assert hparams["counter"] == {"size": 5}
     (folder / "resolved.yaml").write_text(resolved)
     assert load_hparams(folder / "resolved.yaml")[0] == hparams
@@ -39,14 +40,14 @@ def test_a_variant_may_replace_an_object(folder):
 @pytest.mark.parametrize(
     ("text", "overrides", "message"),
     [
-        ("extends: base.yaml\nsizes: 4\n", "", r"variant.yaml: unknown key 'sizes'.*did you mean 'size'"),
-        ("extends: base.yaml\n", "sizee: 4", r"command line sets --sizee.*did you mean 'size'"),
-        ("extends: missing.yaml\n", "", "no such yaml file: .*missing.yaml"),
-        ("extends: variant.yaml\n", "", "extends itself"),
-        ("- a\n- b\n", "", "expected yaml of the form 'key: value', but got CommentedSeq"),
-        ("a: [1\n", "", "variant.yaml is not valid yaml"),
-        ("a: !ref <nothing>\n", "", "variant.yaml: .*nothing"),
-        ("a: !new:collections.NoSuchThing\n", "", "variant.yaml: .*NoSuchThing"),
+        ("extends: base.yaml\nsizes: 4\n", {}, r"variant.yaml: unknown key 'sizes'.*did you mean 'size'"),
+        ("extends: base.yaml\n", {"sizee": 4}, r"--sizee: .*did you mean 'size'"),
+        ("extends: missing.yaml\n", {}, "no such yaml file: .*missing.yaml"),
+        ("extends: variant.yaml\n", {}, "extends itself"),
+        ("- a\n- b\n", {}, "expected yaml of the form 'key: value', but got CommentedSeq"),
+        ("a: [1\n", {}, "variant.yaml is not valid yaml"),
+        ("a: !ref <nothing>\n", {}, "variant.yaml: .*nothing"),
+        ("a: !new:collections.NoSuchThing\n", {}, "variant.yaml: .*NoSuchThing"),
     ],
 )
 def test_errors_name_file_and_key(folder, text, overrides, message):
@@ -56,14 +57,29 @@ def test_errors_name_file_and_key(folder, text, overrides, message):
 
 
 def test_run_options_are_no_unknown_keys(folder):
-    assert load_hparams(folder / "base.yaml", "max_grad_norm: 1.0")[0]["max_grad_norm"] == 1.0
+    assert load_hparams(folder / "base.yaml", {"max_grad_norm": 1.0})[0]["max_grad_norm"] == 1.0
 
 
-def test_keys_that_a_recipe_would_ignore_or_miss(folder):
-    with pytest.raises(HparamsError, match=r"x.yaml: unknown key 'sizee'; did you mean 'size'"):
-        check_keys({"sizee": 1}, ["size"], "x.yaml")
-    with pytest.raises(HparamsError, match=r"x.yaml: expected the keys \['name'\]"):
-        check_keys({"size": 1, "device": "cpu"}, ["size", "name"], "x.yaml")
+def test_models_bring_their_keys_and_take_them_away(folder):
+    (folder / "small.yaml").write_text("# A network.\n\nwidth: 3   # of a layer\n")
+    (folder / "large.yaml").write_text("depth: 9\n")
+    (folder / "root.yaml").write_text("a: 1\nmodels: [small.yaml]\n\n# Then\nb: !ref <width>\n")
+    tree = yaml_tree(folder / "root.yaml")
+    assert list(tree) == ["a", "width", "b"]
+    assert load_hparams(folder / "root.yaml", {"width": 4})[0] == {"a": 1, "width": 4, "b": 4}
+    (folder / "child.yaml").write_text("extends: root.yaml\nmodels: [large.yaml]\nb: !ref <depth>\n")
+    assert load_hparams(folder / "child.yaml")[0] == {"a": 1, "depth": 9, "b": 9}
+    (folder / "child.yaml").write_text("extends: root.yaml\nmodels: [large.yaml]\nwidth: 2\n")
+    with pytest.raises(
+        HparamsError, match=r"child.yaml: unknown key 'width', which neither .*root.yaml nor its"
+    ):
+        read_hparams(folder / "child.yaml")
+    (folder / "large.yaml").write_text("a: 9\n")
+    with pytest.raises(HparamsError, match=r"large.yaml: the key 'a' is in .*root.yaml"):
+        read_hparams(folder / "child.yaml")
+    (folder / "child.yaml").write_text("extends: root.yaml\nmodels: large.yaml\n")
+    with pytest.raises(HparamsError, match=r"models: expected a list of yaml files, but got 'large.yaml'"):
+        read_hparams(folder / "child.yaml")
 
 
 def test_the_transposed_variant_differs_in_its_upsampling_alone():

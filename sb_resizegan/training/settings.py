@@ -1,0 +1,171 @@
+"""Types of all settings of the trainings, a line a key. What a yaml says is checked against them.
+
+``RECIPE`` has the keys that a training reads itself, by task, and those that every yaml of the task has to
+have; ``OTHERS`` those that only objects of the yaml refer to. A key of somebody's own model need not be here:
+its type is that of the argument that it is handed to.
+"""
+
+from sb_resizegan.training.typed_values import (
+    FLAG,
+    choice,
+    either,
+    list_of,
+    mapping_of,
+    number,
+    optional,
+    range_of,
+    text,
+    whole,
+)
+
+__all__ = ["OBJECTS", "OTHERS", "RECIPE", "TASKS"]
+
+TASKS = {"windows": "train-gan", "enhancement": "train-enhance"}
+
+COUNT = whole(1, 10_000_000)
+SIZE = whole(1, 8192)
+PROBABILITY = number(0, 1)
+RATE = number(0, 10)
+WEIGHT = number(0, 1e6, "a weight from 0 to 1000000")
+PATH = text("a path")
+MODEL = text("an exported model, by folder or name")
+SOURCES = optional(
+    either(
+        "a folder, a csv list, a file or prompts:LANGUAGE, or a list of these", PATH, list_of(PATH, 10_000)
+    )
+)
+WEIGHTS = optional(mapping_of(number(0, 1e6), "a weight by the name of each source, {name: 2.0}"))
+FREQUENCY = optional(number(0, 1e6, "a frequency in Hz above 0", open=True))
+UPSAMPLING = choice("transpose", "nearest", "linear", "sinc", "subpixel")
+
+_SHARED = {
+    "task": choice(*TASKS),
+    "seed": whole(0, 2**32 - 1),
+    "output_folder": PATH,
+    "save_folder": PATH,
+    "iterations_per_epoch": COUNT,
+    "critic_steps": whole(0, 1000),
+    "batch_size": whole(1, 65536),
+    "data_folder": optional(PATH),
+    "sample_rate": whole(1000, 384_000),
+    "valid_fraction": number(0, 1, open=True),
+    "max_memory_gb": number(0, 1e6),
+    "num_workers": whole(0, 10_000),
+    "average_decay": number(0, 1),
+    "log_every": COUNT,
+    "checkpoint_key": optional(text("the name of a figure")),
+}
+RECIPE = {
+    "windows": {
+        **_SHARED,
+        "window_samples": whole(16, 2**20),
+        "lowpass_hz": FREQUENCY,
+        "factors": list_of(whole(1, 1024)),
+        "energy_weight": WEIGHT,
+        "measured_windows": whole(2, 1_000_000),
+        "sample_windows": whole(1, 100_000),
+        "cutoff_hz": FREQUENCY,
+    },
+    "enhancement": {
+        **_SHARED,
+        "start_from": optional(MODEL),
+        "clean": SOURCES,
+        "noise": SOURCES,
+        "rir": SOURCES,
+        "valid_data": optional(PATH),
+        "valid_utterances": whole(1, 100_000),
+        "test_data": optional(PATH),
+        "compare_with": optional(MODEL),
+        "cache_folder": optional(PATH),
+        "segment_seconds": number(0.5, 600),
+        "snr_db": range_of(-100, 100),
+        "level_db": range_of(-120, 0),
+        "babble": PROBABILITY,
+        "coloured": PROBABILITY,
+        "second_noise": PROBABILITY,
+        "reverberation": PROBABILITY,
+        "narrow_band": PROBABILITY,
+        "tonal": PROBABILITY,
+        "talker": PROBABILITY,
+        "switching": PROBABILITY,
+        "level_step": PROBABILITY,
+        "band": PROBABILITY,
+        "clipping": PROBABILITY,
+        "codec": PROBABILITY,
+        "silence": PROBABILITY,
+        "balance_minutes": optional(number(0, 1e6, "a number of minutes above 0", open=True)),
+        "source_weights": WEIGHTS,
+        "critic_learning_rate_factor": number(0, 1e6),
+        "adversarial_weight": WEIGHT,
+    },
+}
+# Keys that hold objects, by task.
+_SHARED_OBJECTS = (
+    "generator",
+    "modules",
+    "loss",
+    "critic_optimizer",
+    "generator_optimizer",
+    "learning_rate_schedule",
+    "epoch_counter",
+    "checkpointer",
+)
+OBJECTS = {
+    "windows": (*_SHARED_OBJECTS, "energy_distance"),
+    "enhancement": (*_SHARED_OBJECTS, "objective"),
+}
+OTHERS = {
+    "number_of_epochs": COUNT,
+    "name": text("a name"),
+    # Optimisers
+    "learning_rate": RATE,
+    "final_learning_rate": RATE,
+    "adam_betas": list_of(number(0, 1), 2),
+    # SpeechBrain's, where a yaml sets them
+    "ckpt_interval_minutes": number(0, 1e6),
+    "max_grad_norm": number(-1, 1e9),
+    "nonfinite_patience": whole(0, 1_000_000),
+    # Losses
+    "adversarial_loss": choice("wasserstein", "relativistic"),
+    "penalty_weight": WEIGHT,
+    "penalty_interval": COUNT,
+    "energy_scales": list_of(whole(4, 65536)),
+    "energy_max_hz": FREQUENCY,
+    "energy_floor_db": number(-300, 0),
+    "magnitude_weight": WEIGHT,
+    "complex_weight": WEIGHT,
+    "waveform_weight": WEIGHT,
+    "pesq_weight": WEIGHT,
+    "deletion_weight": WEIGHT,
+    # Networks
+    "upsampling": UPSAMPLING,
+    "downsampling": choice("strided", "blur"),
+    "attenuation": number(1, 300),
+    "band_limit_hz": FREQUENCY,
+    "band_limit_transition": number(0, 1, open=True),
+    "band_limit_db": number(1, 300),
+    "latent_dim": whole(0, 65536),
+    "kernel_size": whole(1, 65536),
+    "phase_shuffle": whole(0, 65536),
+    "shuffle_per_example": FLAG,
+    "generator_channels": list_of(SIZE),
+    "critic_channels": list_of(SIZE),
+    "critic_factors": list_of(whole(1, 1024)),
+    "critic_kernel_size": whole(1, 65536),
+    "critic_inputs": choice("waveform", "spectral", "both"),
+    "spectral_scales": list_of(whole(4, 65536)),
+    "spectral_channels": list_of(SIZE),
+    "spectral_factors": list_of(whole(1, 1024)),
+    "spectral_max_hz": FREQUENCY,
+    "activation": choice("relu", "snake"),
+    "residual_blocks": whole(0, 100),
+    "noise": FLAG,
+    "rectified_init": FLAG,
+    "band_factors": list_of(whole(1, 1024)),
+    "time_factors": list_of(whole(1, 1024)),
+    "time_units": SIZE,
+    "band_units": SIZE,
+    "blocks": whole(1, 100),
+    "causal": FLAG,
+    "follow_seconds": number(0, 600, open=True),
+}
