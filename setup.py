@@ -24,7 +24,10 @@ LEARNED = [
 ]
 SCORES = [*OFFICIAL, *PICTURES, *DNSMOS, *LEARNED]
 ROOMS = ["pyroomacoustics>=0.10"]
-TEST = [*TRAIN, "pytest>=8"]
+# onnx and onnxscript are what PyTorch's exporter needs.
+ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"]
+LIVE = ["sounddevice>=0.4.6"]
+TEST = [*TRAIN, *ONNX, "pytest>=8"]
 
 setup(
     name="sb_resizegan",
@@ -64,6 +67,8 @@ setup(
         "train": TRAIN,
         "scores": SCORES,
         "rooms": ROOMS,
+        "onnx": ONNX,
+        "live": LIVE,
         "test": TEST,
         "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"],
     },

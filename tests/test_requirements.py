@@ -28,6 +28,8 @@ NEEDED_BY_OTHERS = {
     "onnxruntime": "speechmos",
     "requests": "speechmos",
     "setuptools": "resemblyzer",
+    "onnx": "torch",
+    "onnxscript": "torch",
 }
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "train-gan": "train a generator of speech windows",
     "train-enhance": "train a speech enhancer",
     "enhance": "enhance sound files and whole trees of them",
+    "live": "enhance what a microphone hears, as it hears it",
     "score": "score a folder of speech against a folder of clean speech",
     "evaluate": "score enhancers on pairs of noisy and clean speech: table, sounds, a page",
     "measure": "measure upsampling artefacts of recordings or of a generator",

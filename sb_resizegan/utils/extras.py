@@ -22,6 +22,8 @@ EXTRAS = {
         "resemblyzer",
     ),
     "rooms": ("pyroomacoustics",),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "live": ("sounddevice",),
 }
 
 
