@@ -56,7 +56,9 @@ def score(system, utterances):
         for name, recording, start, noisy in conditions(utterance, other, number):
             with torch.no_grad():
                 enhanced = system(torch.from_numpy(np.asarray(recording, dtype=np.float32))[None])[0].numpy()
-            part = enhanced[start : start + len(noisy)]
+            # A gain of the recording is no deletion.
+            gain = np.sqrt(np.mean(recording[start : start + len(noisy)] ** 2) / np.mean(noisy**2))
+            part = enhanced[start : start + len(noisy)] / gain
             cells.setdefault(name, []).append((utterance.clean, part, noisy))
     rows = {}
     for name, triples in cells.items():
