@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from sb_resizegan.metrics.stride_tones import stride_tone_prominence, worst_prominence
 from sb_resizegan.models.vocoder_blocks import ConditionalNorm, InverseSpectra
 from sb_resizegan.models.vocoder_generator import VocoderGenerator
 from sb_resizegan.nnet.mel_analysis import MelAnalysis
@@ -80,6 +81,18 @@ def test_a_latent_changes_the_waveform_and_the_middle_is_the_default():
     mel = noise_mel(8, batch=2)
     assert torch.equal(generator(mel), generator(mel, torch.zeros(2, 4)))
     assert (generator(mel) - generator(mel, torch.ones(2, 4))).abs().max() > 1e-4
+
+
+def test_an_untrained_stack_has_tones_of_transposed_convolutions_alone():
+    mel = noise_mel(240, batch=2)
+    worst = {}
+    for mode in UPSAMPLING_MODES:
+        torch.manual_seed(0)
+        generator = VocoderGenerator(**STACK, upsampling=mode, features="mel")
+        with torch.no_grad():
+            worst[mode] = worst_prominence(stride_tone_prominence(generator(mel), generator.factors))
+    assert worst.pop("transpose") > max(worst.values()) + 15
+    assert max(worst["linear"], worst["sinc"]) < 6
 
 
 def test_a_burst_stays_where_its_frames_are():
