@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
+from speechbrain.utils.distributed import is_distributed_initialized
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.utils.files import replacing, write_json
@@ -26,7 +28,8 @@ class SampleStore:
     size_gb : float
         What the pieces take, at most, in GB (1e9 bytes).
     max_memory_gb : float
-        Larger ones go to a file (smaller ones take twice their size for a moment while they are joined).
+        Larger ones go to a file (smaller ones take twice their size for a moment while they are joined), and
+        so does everything where several processes train together.
     folder : Path
         Where the file goes, if there is one.
     name : str
@@ -52,7 +55,9 @@ class SampleStore:
     def __init__(
         self, make_pieces: Callable, size_gb: float, max_memory_gb: float, folder: Path, name: str, stamp: str
     ) -> None:
-        if size_gb <= max_memory_gb:
+        # Of several processes each would hold its own; a file they share.
+        alone = not is_distributed_initialized() or torch.distributed.get_world_size() == 1
+        if size_gb <= max_memory_gb and alone:
             pieces = list(make_pieces())
             self._path = None
             self.samples = np.concatenate(pieces)

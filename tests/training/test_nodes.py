@@ -1,0 +1,55 @@
+"""Two machines, as far as one can have them on one: two launchers that speak over the loopback."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from sb_resizegan.dataio.prepare.speech import prepare_speech
+from sb_resizegan.dataio.windows import SpeechWindows
+from tests.small_run import SmallRun
+
+ROOT = Path(__file__).parents[2]
+
+
+def sgd(parameters):
+    return torch.optim.SGD(parameters, lr=1.0)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_two_nodes_do_what_one_process_does_with_the_joint_batch(small_corpus, tmp_path):
+    prepare_speech(small_corpus, tmp_path / "manifests")
+    manifest, port = tmp_path / "manifests" / "train.json", free_port()
+    nodes = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1"),
+                *(f"--node_rank={node}", "--master_addr=127.0.0.1", f"--master_port={port}"),
+                *map(str, ("tests/ddp_worker.py", manifest, small_corpus, tmp_path, "strided")),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for node in range(2)
+    ]
+    errors = [node.communicate()[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], errors
+    # The speech lies in one file, which both map.
+    assert len(list((tmp_path / "manifests").glob("windows-train-*.f32"))) == 1
+    windows = SpeechWindows(manifest, data_root=small_corpus)
+    settings = {"optimizer": sgd, "learning_rate": 0.02}
+    start = SmallRun(windows, **settings).weights()
+    joint = SmallRun(windows, batch_size=16, **settings).fit().weights()
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    assert torch.equal(*ranks)
+    assert (ranks[0] - joint).norm() < 1e-4 * (joint - start).norm()
