@@ -7,7 +7,13 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.prepare.pair_lists import SIDES, is_pair_list, list_columns, read_pair_list
+from sb_resizegan.dataio.prepare.pair_lists import (
+    LIST_SUFFIXES,
+    SIDES,
+    is_pair_list,
+    list_columns,
+    read_pair_list,
+)
 from sb_resizegan.dataio.prepare.pair_matching import (
     SPLIT_WORDS,
     FoundPairs,
@@ -111,8 +117,12 @@ def find_pair_files(
 
 
 def _check_list(path, layout):
-    if layout not in (None, "list") or path.suffix.lower() != ".csv":
-        expected = "a folder or a csv list of pairs" if layout in (None, "list") else f"a folder for {layout}"
+    if layout not in (None, "list") or path.suffix.lower() not in LIST_SUFFIXES:
+        expected = (
+            "a folder or a csv or json list of pairs"
+            if layout in (None, "list")
+            else f"a folder for {layout}"
+        )
         raise ValueError(f"data_folder: expected {expected}, but {path} is a file")
     if not is_pair_list(path):
         columns = ", ".join(list_columns(path)) or "none"

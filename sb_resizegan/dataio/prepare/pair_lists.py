@@ -1,6 +1,7 @@
-"""Csv lists of pairs of clean and noisy recordings."""
+"""Lists of pairs of clean and noisy recordings: csv files, and json files of SpeechBrain's recipes."""
 
 import csv
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -9,9 +10,13 @@ from typing import NamedTuple
 
 from sb_resizegan.dataio.audio import AUDIO_SUFFIXES
 
-__all__ = ["SIDES", "ListedPair", "is_pair_list", "list_columns", "read_pair_list"]
+__all__ = ["LIST_SUFFIXES", "SIDES", "ListedPair", "is_pair_list", "list_columns", "read_pair_list"]
 
 SIDES = ("clean", "noisy")
+LIST_SUFFIXES = (".csv", ".json")
+# SpeechBrain's names of the columns, and what its json files have in place of the folder of the data.
+COLUMNS = {"clean_wav": "clean", "noisy_wav": "noisy"}
+ROOTS = ("{data_root}", "{data_folder}", "$data_folder")
 
 
 class ListedPair(NamedTuple):
@@ -34,7 +39,9 @@ class ListedPair(NamedTuple):
 
 
 def list_columns(path: Path) -> list[str]:
-    """The names in the first line of a csv file, in lower case.
+    """The names in the first line of a csv file, or of the first entry of a json file, in lower case.
+
+    SpeechBrain's ``clean_wav`` and ``noisy_wav`` are read as ``clean`` and ``noisy``.
 
     Example
     -------
@@ -43,18 +50,43 @@ def list_columns(path: Path) -> list[str]:
     >>> list_columns(path)
     ['id', 'seconds', 'snr_db']
     """
+    if Path(path).suffix.lower() == ".json":
+        return next(([*cells] for _, cells in _json_entries(path)), [])
     with open(path, newline="", encoding="utf-8-sig", errors="replace") as stream:
-        return [name.strip().lower() for name in next(csv.reader(stream), [])]
+        return [_column(name) for name in next(csv.reader(stream), [])]
+
+
+def _column(name):
+    name = name.strip().lower()
+    return COLUMNS.get(name, name)
+
+
+def _json_entries(path):
+    """Yields name and cells of each entry of a json file ``{ID: {"clean_wav": …, "noisy_wav": …}}``."""
+    try:
+        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ValueError(f"{path}: expected json in UTF-8, but {error}") from error
+    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+        raise ValueError(
+            f"{path}: expected an object of objects by utterance, as SpeechBrain's recipes write"
+        )
+    for name, entry in entries.items():
+        cells = {_column(key): str(value) for key, value in entry.items()}
+        for root in ROOTS:
+            cells.update({side: cells[side].replace(root, ".") for side in SIDES if side in cells})
+        yield name, {**cells, "id": name}
 
 
 def is_pair_list(path: str | Path) -> bool:
-    """Whether a csv file lists pairs.
+    """Whether a csv or json file lists pairs.
 
     Arguments
     ---------
     path : str or Path
-        Lists pairs if it has the columns ``clean`` and ``noisy``, or a column ``id`` and beside it a folder
-        of its own name, without suffix, with the folders ``clean`` and ``noisy`` in it.
+        Lists pairs if it has the columns ``clean`` and ``noisy`` (or ``clean_wav`` and ``noisy_wav``), or a
+        column ``id`` and beside it a folder of its own name, without suffix, with the folders ``clean`` and
+        ``noisy`` in it.
 
     Returns
     -------
@@ -79,7 +111,8 @@ def read_pair_list(path: str | Path) -> Iterator[ListedPair]:
     Arguments
     ---------
     path : str or Path
-        In UTF-8. Paths in it are relative to its own folder, or absolute.
+        In UTF-8. Paths in it are relative to its own folder, or absolute; ``{data_root}`` in a json file
+        stands for its own folder.
 
     Yields
     ------
@@ -100,12 +133,18 @@ def read_pair_list(path: str | Path) -> Iterator[ListedPair]:
     [('b', None, 7.5)]
     """
     path = Path(path)
+    if path.suffix.lower() == ".json":
+        for name, cells in _json_entries(path):
+            if not set(SIDES) <= set(cells):
+                raise ValueError(f"{path}, {name}: expected clean_wav and noisy_wav, but got {sorted(cells)}")
+            yield _pair(path, name, cells)
+        return
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             for row in reader:
                 # A line that is too long has its rest under None, one that is too short has None in it.
-                cells = {(key or "").strip().lower(): value for key, value in row.items() if key is not None}
+                cells = {_column(key or ""): value for key, value in row.items() if key is not None}
                 cells = {key: (value or "").strip() for key, value in cells.items()}
                 yield _pair(path, reader.line_num, cells)
     except (UnicodeDecodeError, csv.Error) as error:

@@ -30,9 +30,10 @@ def find_recordings(
     Arguments
     ---------
     sources : str, Path or list of these
-        Each a folder (searched with all that is below), a csv list (column ``path``, relative to the list's
-        folder; other columns don't matter), an audio file, or ``prompts:LANGUAGE`` for the project's default
-        corpus in one of its languages: en, es, fr, it, ru.
+        Each a folder (searched with all that is below), a csv list (column ``path``, or SpeechBrain's
+        ``wav``, relative to the list's folder; other columns don't matter), a Kaldi ``wav.scp`` of files, an
+        audio file, or ``prompts:LANGUAGE`` for the project's default corpus in one of its languages: en, es,
+        fr, it, ru.
     except_folder : str or Path, optional
         Not searched where it lies in a folder that is.
 
@@ -77,10 +78,13 @@ def _files_of(source, except_folder):
         return [SourceFile(path / name, name) for name in files_below(path, except_folder, once=True)]
     if path.is_file() and path.suffix.lower() == ".csv":
         return [SourceFile(path.parent / name, name) for name in _names_in_list(path)]
+    if path.is_file() and path.suffix.lower() == ".scp":
+        return [SourceFile(path.parent / name, name) for name in _names_in_scp(path)]
     if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES:
         return [SourceFile(path, path.name)]
     raise FileNotFoundError(
-        f"sources: expected a folder, a csv list, an audio file or {PROMPTS}LANGUAGE, but got {str(source)!r}"
+        f"sources: expected a folder, a csv list, a wav.scp, an audio file or {PROMPTS}LANGUAGE, "
+        f"but got {str(source)!r}"
     )
 
 
@@ -88,9 +92,31 @@ def _names_in_list(path):
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
-            columns, names = rows.fieldnames or [], [row.get("path") for row in rows]
+            columns = rows.fieldnames or []
+            names = [row.get("path" if "path" in columns else "wav") for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: expected a csv file in UTF-8: {error}") from error
-    if "path" not in columns:
-        raise ValueError(f"{path}: expected a column 'path', but its columns are {', '.join(columns)!r}")
+    if not {"path", "wav"} & set(columns):
+        raise ValueError(
+            f"{path}: expected a column 'path' or 'wav', but its columns are {', '.join(columns)!r}"
+        )
     return [name for name in names if name]
+
+
+def _names_in_scp(path):
+    """The paths of a Kaldi list, ``ID PATH`` a line; commands are not run."""
+    names = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected a wav.scp in UTF-8: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name = line.split(maxsplit=1)[1].strip() if len(line.split(maxsplit=1)) == 2 else ""
+        if not name or name.endswith("|"):
+            raise ValueError(
+                f"{path}, line {number}: expected an id and the path of a file, but got {line!r}"
+            )
+        names.append(name)
+    return names

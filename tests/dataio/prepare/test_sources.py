@@ -46,7 +46,9 @@ def test_default_corpus(corpus_folder):
 @pytest.mark.parametrize("source", ["nowhere", "prompt:en", "list.txt"])
 def test_unknown_sources_are_named(folder, source):
     (folder / "list.txt").write_text("path\n")
-    with pytest.raises(FileNotFoundError, match=r"expected a folder, a csv list, an audio file or prompts:L"):
+    with pytest.raises(
+        FileNotFoundError, match=r"expected a folder, a csv list, a wav.scp, an audio file or prompts:L"
+    ):
         find_recordings(str(folder / source) if source == "list.txt" else source)
 
 
@@ -63,7 +65,9 @@ def test_unknown_language():
 
 def test_list_without_paths(folder):
     (folder / "list.csv").write_text("file,seconds\na/1.wav,1\n")
-    with pytest.raises(ValueError, match=r"list\.csv: expected a column 'path', but its columns are"):
+    with pytest.raises(
+        ValueError, match=r"list\.csv: expected a column 'path' or 'wav', but its columns are"
+    ):
         find_recordings(folder / "list.csv")
 
 
