@@ -27,7 +27,8 @@ ROOMS = ["pyroomacoustics>=0.10"]
 # onnx and onnxscript are what PyTorch's exporter needs.
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"]
 LIVE = ["sounddevice>=0.4.6"]
-TEST = [*TRAIN, *ONNX, "pytest>=8"]
+DOCS = ["mkdocs-material>=9.7", "mkdocstrings[python]>=1.0"]
+TEST = [*TRAIN, *ONNX, "pytest>=8", "pytest-xdist>=3.5"]
 
 setup(
     name="sb_resizegan",
@@ -70,7 +71,7 @@ setup(
         "onnx": ONNX,
         "live": LIVE,
         "test": TEST,
-        "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6"],
+        "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6", *DOCS],
     },
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -1,6 +1,8 @@
 """Fixtures shared by all tests: real speech, fetched once and kept in the user's cache folder."""
 
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,26 @@ from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.utterances import Utterance
 
 torch.set_flush_denormal(True)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as cores run tests: threads beside them, also of commands that tests call, only wait.
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# Folders and files whose tests take seconds each: they train, or start the command in a process of its own.
+SLOW = ("benchmarks", "commands", "comparison", "device", "test_faults.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Marks tests by where they lie and by what they read."""
+    tests = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
+        if place in SLOW:
+            item.add_marker(pytest.mark.slow)
+        if "corpus_folder" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.network)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from sb_resizegan.report.measures_csv import write_measures
 from sb_resizegan.report.window_figures import spectrogram_figure
 from sb_resizegan.report.windows_page import ReportTable, write_report
 
+pytestmark = pytest.mark.browser
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # What loads shows in the title of the dumped page. A page of the report itself holds no script.
 PROBE = """<script>
