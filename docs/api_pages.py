@@ -10,9 +10,14 @@ PACKAGE = Path(__file__).parents[1] / "sb_resizegan"
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     for room in sorted(path.parent for path in PACKAGE.glob("*/__init__.py")):
-        modules = sorted(path.relative_to(PACKAGE.parent) for path in room.rglob("*.py"))
-        names = [".".join(path.with_suffix("").parts) for path in modules if not path.name.startswith("_")]
-        own = f"::: {PACKAGE.name}.{room.name}\n    options: {{heading_level: 1, members: false}}"
-        text = "\n\n".join([own, *(f"::: {name}" for name in names)])
+        sections = []
+        for path in sorted(path.relative_to(PACKAGE.parent) for path in room.rglob("*.py")):
+            if path.name == "__init__.py":  # what it imports is described where it is defined
+                level = 1 if path.parts[1:-1] == (room.name,) else 2
+                options = f"\n    options: {{heading_level: {level}, members: false}}"
+                sections.append(f"::: {'.'.join(path.parts[:-1])}{options}")
+            elif not path.name.startswith("_"):
+                sections.append(f"::: {'.'.join(path.with_suffix('').parts)}")
+        text = "\n\n".join(sections)
         files.append(File.generated(config, f"api/{room.name}.md", content=text))
     return files

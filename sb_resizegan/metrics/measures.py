@@ -40,7 +40,6 @@ class Measure(NamedTuple):
 
 
 DELETION = "bins of speech 10 dB too low"
-# In the order of the columns of a table.
 MEASURES = {
     # Enhanced speech beside clean speech
     "pesq_wb": Measure("PESQ-WB", "", 2, "higher", "P.862.2, no Corr. 2; sb_resizegan"),
@@ -92,6 +91,7 @@ MEASURES = {
     "epoch": Measure("epoch", "", 0),
     "seconds": Measure("length", "s", 1),
 }
+"""What is known of each measure, by its name, in the order of the columns of a table."""
 QUALIFIERS = {"_real": "real", "_noisy": "noisy", "_floor": "real against real"}
 TONE = re.compile(r"prominence_([\d.]+)hz_db")
 

@@ -229,6 +229,7 @@ SCORES = {
         ("speaker_similarity",), speaker_similarity, "resemblyzer", "scores", by_name_only=True
     ),
 }  # fmt: skip
+"""The scores of a pair, by the names under which they are asked for."""
 
 
 def score_pair(

@@ -41,6 +41,8 @@ class PesqStats(MetricStats):
     def clear(self) -> None:
         """Forgets all utterances."""
         super().clear()
+        self.ids: list[str] = []
+        self.scores: list[float] = []
         self.statuses: list[PesqStatus] = []
         self._batches: list[int] = []
 
