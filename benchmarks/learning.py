@@ -25,7 +25,8 @@ from sb_resizegan.metrics.periodicity import measure_periodicity, wasserstein_1d
 from sb_resizegan.metrics.spectral_balance import low_frequency_energy, spectral_distance
 from sb_resizegan.nnet.average import exponential_average
 from sb_resizegan.training.cpu import keep_cpu_fast
-from sb_resizegan.utils.hparams import load_hparams
+from sb_resizegan.training.settings_file import load_training
+from sb_resizegan.utils.command_line import Word
 
 YAML = Path(__file__).parents[1] / "hparams" / "resize.yaml"
 WARM_UP = 20  # steps in which the learning rate rises
@@ -40,12 +41,12 @@ def parse_arguments():
     arguments, rest = parser.parse_known_args()
     if len(rest) % 2 or any(not key.startswith("--") for key in rest[::2]):
         parser.error(f"expected keys of {YAML.name} and their values, but got {rest}")
-    return arguments, {key[2:]: value for key, value in zip(rest[::2], rest[1::2], strict=True)}
+    return arguments, {key[2:]: Word(value) for key, value in zip(rest[::2], rest[1::2], strict=True)}
 
 
 def load_windows(hparams, folder):
     """Windows to train on and 2048 of other files."""
-    speech = prepare_default_corpus(hparams["language"])
+    speech = prepare_default_corpus()
     prepare_speech(speech, folder, sample_rate=hparams["sample_rate"], seed=1986)
     train, valid = (
         SpeechWindows(
@@ -130,7 +131,7 @@ def main():
     torch.set_num_threads(1)
     keep_cpu_fast()
     with tempfile.TemporaryDirectory() as folder:
-        hparams, _ = load_hparams(YAML, "\n".join(f"{key}: {value}" for key, value in overrides.items()))
+        hparams, _ = load_training(YAML, "windows", {**overrides, "output_folder": folder})
         train, real = load_windows(hparams, folder)
     trial = Trial(hparams, train)
     total, used = 60 * arguments.minutes, 0.0
