@@ -7,7 +7,6 @@ import resource
 import select
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -77,22 +76,22 @@ def in_child(
     Ended
     """
     start = time.monotonic()
-    with tempfile.TemporaryFile() as output:
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            _run(function, arguments, output.fileno(), writer, file_limit)
-        os.close(writer)
-        limit = seconds if kill_after is None else min(seconds, kill_after)
-        content = _read(reader, start + limit)
-        is_late = content is None
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL if is_late else 0)
-        _, status, usage = os.wait4(child, 0)
-        took = time.monotonic() - start
-        output.seek(0)
-        text = output.read().decode(errors="replace")
+    # Pipes, for files would be limited too.
+    (reader, writer), (words, output) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os.close(words)
+        _run(function, arguments, output, writer, file_limit)
+    os.close(writer)
+    os.close(output)
+    limit = seconds if kill_after is None else min(seconds, kill_after)
+    content, text = _read(reader, words, start + limit)
+    is_late = content is None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL if is_late else 0)
+    _, status, usage = os.wait4(child, 0)
+    took = time.monotonic() - start
     before, content = float((content or b"0").split(b"\n", 1)[0] or 0), (content or b"").partition(b"\n")[2]
     mb = max(0.0, usage.ru_maxrss / 1024 - before) if before else 0.0
     if is_late:
@@ -131,18 +130,26 @@ def _run(function: Callable, arguments: tuple, output: int, writer: int, file_li
         os._exit(0)
 
 
-def _read(reader: int, deadline: float) -> bytes | None:
-    """All that comes, or None if it does not come in time."""
-    content = b""
-    with os.fdopen(reader, "rb", buffering=0) as stream:
-        while True:
+def _read(reader: int, words: int, deadline: float) -> tuple[bytes | None, str]:
+    """All that comes, or None if its end does not come in time; and what was written meanwhile."""
+    found = {reader: b"", words: b""}
+    is_done = False
+    try:
+        while not is_done:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([stream], [], [], left)[0]:
-                return None
-            piece = stream.read(1 << 16)
-            if not piece:
-                return content
-            content += piece
+            ready = select.select([reader, words], [], [], left)[0] if left > 0 else []
+            if not ready:
+                break
+            for descriptor in ready:
+                piece = os.read(descriptor, 1 << 16)
+                found[descriptor] += piece
+                is_done = is_done or (descriptor == reader and not piece)
+        while is_done and select.select([words], [], [], 0)[0] and (piece := os.read(words, 1 << 16)):
+            found[words] += piece
+    finally:
+        os.close(reader)
+        os.close(words)
+    return found[reader] if is_done else None, found[words].decode(errors="replace")
 
 
 class Tally:

@@ -200,7 +200,7 @@ def read_signal(path: str | os.PathLike, sample_rate: int, channel: int | None =
     (16000,)
     """
     header = audio_header(path)
-    if header.samplerate == sample_rate or header.frames is None or header.frames <= BLOCK_VALUES:
+    if header.frames is None or header.frames <= BLOCK_VALUES:
         waveform = resample(*read_mono(path, channel), sample_rate)
     else:
         waveform = np.empty(math.ceil(header.frames * sample_rate / header.samplerate), dtype=np.float32)

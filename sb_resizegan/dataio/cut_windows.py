@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from sb_resizegan.dataio.audio import AUDIO_SUFFIXES, UnusableAudioError, read_mono
+from sb_resizegan.dataio.audio import AUDIO_SUFFIXES, UnusableAudioError, audio_header, signal_blocks
 from sb_resizegan.dataio.finding import files_below, why_left_out
-from sb_resizegan.dataio.resampling import check_lowpass, low_pass, resample
+from sb_resizegan.dataio.resampling import check_lowpass, low_passed_blocks
 
 __all__ = ["CutWindows", "cut_windows"]
 
@@ -109,20 +109,16 @@ def cut_windows(
         if len(pool) >= POOL * num_windows:
             break
         try:
-            waveform, rate = read_mono(file)
+            rate = audio_header(file).samplerate
+            count, pieces = _pieces(file, window_samples, sample_rate, lowpass_hz)
         except UnusableAudioError as error:
             skipped[str(file)] = error.reason
             continue
         if rate != sample_rate:
             resampled[rate] = resampled.get(rate, 0) + 1
-            waveform = resample(waveform, rate, sample_rate)
-        waveform = low_pass(waveform, sample_rate, lowpass_hz)
-        whole = len(waveform) // window_samples
-        if whole == 0:
-            skipped[str(file)] = f"too short ({len(waveform)} of {window_samples} samples)"
+        if count < window_samples:
+            skipped[str(file)] = f"too short ({count} of {window_samples} samples)"
             continue
-        pieces = waveform[: whole * window_samples].reshape(whole, window_samples)
-        pieces = pieces[np.sqrt(np.square(pieces, dtype=np.float64).mean(axis=1)) >= SILENCE_RMS]
         if len(pieces) == 0:
             skipped[str(file)] = "silent"
             continue
@@ -137,3 +133,18 @@ def cut_windows(
     drawn = rng.sample(range(len(pool)), min(num_windows, len(pool)))
     windows = torch.from_numpy(np.stack([pool[i] for i in sorted(drawn)]).astype(np.float32))
     return CutWindows(windows, used, resampled, skipped)
+
+
+def _pieces(file, window_samples, sample_rate, lowpass_hz):
+    """How many samples a file has, and its windows that aren't silent; the rest of it is never in memory."""
+    blocks = low_passed_blocks(signal_blocks(file, sample_rate), sample_rate, lowpass_hz)
+    count, pieces, waiting = 0, [], np.zeros(0, dtype=np.float32)
+    for block in blocks:
+        count += len(block)
+        waiting = np.concatenate([waiting, block])
+        whole = len(waiting) // window_samples * window_samples
+        found = waiting[:whole].reshape(-1, window_samples)
+        loud = np.sqrt(np.square(found, dtype=np.float64).mean(axis=1)) >= SILENCE_RMS
+        pieces.extend(found[loud])
+        waiting = waiting[whole:]
+    return count, pieces

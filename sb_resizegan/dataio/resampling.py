@@ -243,6 +243,8 @@ def _resampled(
     samples: np.ndarray, context: int, count: int, up: int, down: int, taps: np.ndarray
 ) -> np.ndarray:
     first = context // down * up
+    if not samples.any():  # silence, of which files may hold any amount
+        return np.zeros((math.ceil(count * up / down), samples.shape[1]), dtype=np.float32)
     output = resample_poly(samples, up, down, axis=0, window=taps)
     return output[first : first + math.ceil(count * up / down)].astype(np.float32, copy=False)
 
@@ -289,12 +291,15 @@ def _by_interpolation(blocks: Iterable[np.ndarray], up: int, down: int) -> Itera
 def _interpolated(
     samples: np.ndarray, first: int, start: int, stop: int, bank: np.ndarray, up: int, down: int
 ) -> np.ndarray:
+    half = bank.shape[1] // 2
+    around = samples[start * down // up - half + 1 - first : (stop - 1) * down // up + half + 1 - first]
+    if not around.any():  # silence, of which files may hold any amount
+        return np.zeros((stop - start, samples.shape[1]), dtype=np.float32)
     places = np.arange(start, stop, dtype=np.int64) * down
     rows, behind = np.divmod((places % up) * BANK, up)
     between = (behind / up).astype(np.float32)[:, None]
     filters = bank[rows]
     filters += between * (bank[rows + 1] - filters)
-    half = bank.shape[1] // 2
     begins = places // up - half + 1 - first
     output = np.empty((stop - start, samples.shape[1]), dtype=np.float32)
     for channel in range(samples.shape[1]):
