@@ -34,9 +34,6 @@ class PesqStats(MetricStats):
     ('a', 1, {'TOO_SHORT': ['b']})
     """
 
-    ids: list[str]
-    scores: list[float]
-
     def __init__(self, sample_rate: int = 16000) -> None:
         self.sample_rate = sample_rate
         super().__init__(metric=pesq_details)
