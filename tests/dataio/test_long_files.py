@@ -25,6 +25,19 @@ def test_blocks_resampled_are_the_whole_resampled(rates, total):
     np.testing.assert_allclose(joined, whole, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("rates", [(44100, 16000), (44101, 16000), (16000, 44101)])
+def test_silence_that_is_left_out_of_the_work_is_silence(rates):
+    """Blocks of nothing but zeros beside others: what reaches over their edges comes all the same."""
+    signal = np.zeros((60000, 1), dtype=np.float32)
+    signal[20000:20100], signal[39999] = 0.5, 1.0
+    blocks = np.split(signal, [10000, 20000, 20100, 30000, 40000])
+    joined = np.concatenate(list(resampled_blocks(blocks, *rates)))
+    whole = next(resampled_blocks([signal + 1], *rates)) - next(
+        resampled_blocks([np.ones_like(signal)], *rates)
+    )
+    np.testing.assert_allclose(joined[: len(whole)], whole, rtol=0, atol=2e-6)
+
+
 def test_one_rate_is_left_alone():
     blocks = [np.ones((3, 1), dtype=np.float32)] * 2
     assert all(a is b for a, b in zip(resampled_blocks(iter(blocks), 16000, 16000), blocks, strict=True))
