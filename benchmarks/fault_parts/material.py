@@ -19,7 +19,7 @@ SMALL_GAN = (
 )
 SMALL_ENHANCE = (
     *("enhance.yaml", *SMALL, "--channels=8", "--time_units=8", "--band_units=8", "--blocks=1"),
-    *("--critic_channels=[4,8,8,8]", "--segment_seconds=1.0", "--valid_utterances=2"),
+    *("--critic_channels=[4,8,8,8]", "--segment_seconds=1.0"),
 )
 # Every step leaves a checkpoint: wherever a kill comes, there is something to go on from.
 OFTEN = ("--ckpt_interval_minutes=0", "--ckpt_interval_steps=1")

@@ -68,6 +68,11 @@ def settings(count: int, seed: int, folder: Path) -> Tally:
     material = material_for(folder / "material")
     kinds = (("train-gan", SMALL_GAN, "speech"), ("train-enhance", SMALL_ENHANCE, "pairs"))
     yamls = Path(__file__).parents[2] / "hparams"
+    for kind, small, data in kinds:
+        words = [kind, str(yamls / small[0]), f"--data_folder={material / data}", "--device=cpu"]
+        whole = in_child(begin, [*words, f"--output_folder={folder / kind}"], seconds=PATIENCE)
+        if whole.fault() or STARTED not in whole.text:
+            raise RuntimeError(f"{kind} with its own yaml: {whole}")
     for number in range(count):
         kind, small, data = kinds[number % 2]
         way, text = break_yaml((yamls / small[0]).read_text(), rng)

@@ -7,15 +7,13 @@ as programs write them that cannot go back to the header; the recording then rea
 
 import math
 import struct
-from collections.abc import Iterator
 
+from sb_resizegan.dataio.chunks import MOST_CHUNKS, check_rest, chunks, sound_bytes, unpack, whole_frames
 from sb_resizegan.dataio.coded_streams import inspect_flac, inspect_mpeg, inspect_ogg, skip_id3
 from sb_resizegan.dataio.contents import Contents, DamagedError, FileBytes
 
 __all__ = ["inspect_container"]
 
-# Chunks in front of the samples; a header that has more is no header.
-MOST_CHUNKS = 1000
 # SoX writes these two where it cannot know; all ones but the sign is the same in another hand.
 UNKNOWN_32 = (0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000)
 UNKNOWN_64 = (2**64 - 1, 2**63 - 1)
@@ -24,7 +22,6 @@ TAG_PCM, TAG_FLOAT, TAG_ALAW, TAG_ULAW, TAG_EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 AIFC_BYTES = {b"alaw": 1, b"ALAW": 1, b"ulaw": 1, b"ULAW": 1, b"fl32": 4, b"FL32": 4, b"fl64": 8, b"FL64": 8}
 AIFC_PLAIN = (b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"42ni", b"23ni")
 AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
-FILE_BEGINS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b".snd", b"dns.", b"OggS", b"fLaC", b"NIST")
 GUID_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 W64_WAVE = b"wave" + GUID_TAIL
 
@@ -83,56 +80,9 @@ def inspect_container(data: FileBytes) -> Contents | None:
     return None
 
 
-def _unpack(layout: str, data: FileBytes, place: int) -> tuple:
-    piece = data[place : place + struct.calcsize(layout)]
-    if len(piece) < struct.calcsize(layout):
-        raise DamagedError(f"ends after {len(data)} bytes, within its header")
-    return struct.unpack(layout, piece)
-
-
-def _chunks(data: FileBytes, place: int, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Name, first byte and declared size of chunks with 32-bit sizes."""
-    for _ in range(MOST_CHUNKS):
-        if place + 8 > len(data):
-            return
-        name, size = _unpack(f"{order}4sI", data, place)
-        yield name, place + 8, size
-        place += 8 + size + size % 2
-    raise DamagedError(f"more than {MOST_CHUNKS} chunks")
-
-
-def _sound_bytes(data: FileBytes, first: int, declared: int, unknown: bool) -> int:
-    """How many bytes the samples take, or an error where they are not all there."""
-    there = max(0, len(data) - first)
-    if unknown:
-        return there
-    if declared > there:
-        raise DamagedError(f"ends after {there} of the {declared} bytes of sound that it declares")
-    return declared
-
-
-def _check_rest(data: FileBytes, place: int, has_chunks: bool = True) -> None:
-    """What follows the samples must be chunks: anything else may be sound that the header does not count."""
-    # Some programs leave out the byte that makes sizes even.
-    for start in (place + place % 2, place):
-        rest = data[start : start + 4]
-        if len(rest) < 4 or rest[:3] == b"TAG":
-            return
-        if has_chunks and rest not in FILE_BEGINS and all(0x20 <= byte < 0x7F for byte in rest):
-            return
-    if any(data[place : place + 65536]) or len(data) - place > 65536:
-        raise DamagedError(f"holds {len(data) - place} bytes more than the sound that it declares")
-
-
-def _frames(sound: int, frame: int, whole: bool) -> int:
-    if whole and sound % frame:
-        raise DamagedError(f"declares {sound} bytes of sound, which are no whole samples of {frame} bytes")
-    return sound // frame
-
-
 def _ends_like_chunks(data: FileBytes, place: int, order: str) -> bool:
     """Whether the rest of a file is nothing but chunks: then there is no sound in it."""
-    for name, first, size in _chunks(data, place, order):
+    for name, first, size in chunks(data, place, order):
         if not all(0x20 <= byte < 0x7F for byte in name) or first + size > len(data):
             return False
         place = first + size + size % 2
@@ -142,9 +92,9 @@ def _ends_like_chunks(data: FileBytes, place: int, order: str) -> bool:
 def _inspect_wave(data: FileBytes, order: str) -> Contents:
     form = None
     long_size = None
-    for name, first, size in _chunks(data, 12, order):
+    for name, first, size in chunks(data, 12, order):
         if name == b"ds64":
-            _, long_size = _unpack("<QQ", data, first)
+            _, long_size = unpack("<QQ", data, first)
         elif name == b"fmt ":
             form = _wave_format(data, first, size, order)
         elif name == b"data":
@@ -158,26 +108,26 @@ def _inspect_wave(data: FileBytes, order: str) -> Contents:
         declared, unknown = long_size, long_size in (0, *UNKNOWN_64)
     if size == 0:
         unknown = not _ends_like_chunks(data, first, order)
-    sound = _sound_bytes(data, first, declared, unknown)
+    sound = sound_bytes(data, first, declared, unknown)
     if not unknown:
-        _check_rest(data, first + sound)
+        check_rest(data, first + sound)
     patches = []
     if unknown and sound < 0xFFFFFFFF:
         if long_size is None:
             patches = [(first - 4, struct.pack(f"{order}I", sound))]
         else:
-            ds64 = next(place for name, place, _ in _chunks(data, 12, order) if name == b"ds64")
+            ds64 = next(place for name, place, _ in chunks(data, 12, order) if name == b"ds64")
             patches = [(ds64, struct.pack("<QQQ", len(data) - 8, sound, 0))]
-    return Contents(_frames(sound, form, not unknown) if form else None, tuple(patches))
+    return Contents(whole_frames(sound, form, not unknown) if form else None, tuple(patches))
 
 
 def _wave_format(data: FileBytes, first: int, size: int, order: str) -> int:
     """Bytes of a sample of all channels, 0 where samples are packed in blocks."""
     if size < 16:
         raise DamagedError(f"a format of {size} bytes, where at least 16 are needed")
-    tag, channels, rate, byte_rate, block, bits = _unpack(f"{order}HHIIHH", data, first)
+    tag, channels, rate, byte_rate, block, bits = unpack(f"{order}HHIIHH", data, first)
     if tag == TAG_EXTENSIBLE and size >= 40:
-        (tag,) = _unpack(f"{order}H", data, first + 24)
+        (tag,) = unpack(f"{order}H", data, first + 24)
     if tag not in (TAG_PCM, TAG_FLOAT, TAG_ALAW, TAG_ULAW):
         return 0
     if block != channels * math.ceil(bits / 8) or (byte_rate and byte_rate != rate * block) or block == 0:
@@ -191,7 +141,7 @@ def _wave_format(data: FileBytes, first: int, size: int, order: str) -> int:
 def _inspect_w64(data: FileBytes) -> Contents:
     place, form = 40, None
     for _ in range(MOST_CHUNKS):
-        name, size = _unpack("<16sQ", data, place)
+        name, size = unpack("<16sQ", data, place)
         if name == b"fmt " + GUID_TAIL:
             form = _wave_format(data, place + 24, size - 24, "<")
         elif name == b"data" + GUID_TAIL:
@@ -204,29 +154,29 @@ def _inspect_w64(data: FileBytes) -> Contents:
     first, unknown = place + 24, size in (0, *UNKNOWN_64)
     if not unknown and size < 24:
         raise DamagedError(f"a chunk of {size} bytes, where at least 24 are needed")
-    sound = _sound_bytes(data, first, size - 24, unknown)
+    sound = sound_bytes(data, first, size - 24, unknown)
     rest = (place + size + 7) // 8 * 8
     if not unknown and len(data) > rest and data[rest + 4 : rest + 16] != GUID_TAIL:
-        _check_rest(data, first + sound)
+        check_rest(data, first + sound)
     patches = ((place + 16, struct.pack("<Q", sound + 24)),) if unknown else ()
-    return Contents(_frames(sound, form, not unknown) if form else None, patches)
+    return Contents(whole_frames(sound, form, not unknown) if form else None, patches)
 
 
 def _inspect_aiff(data: FileBytes) -> Contents:
     common = sound = None
-    for name, first, size in _chunks(data, 12, ">"):
+    for name, first, size in chunks(data, 12, ">"):
         if name == b"COMM":
-            channels, frames, bits = _unpack(">HIH", data, first)
+            channels, frames, bits = unpack(">HIH", data, first)
             kind = data[first + 18 : first + 22] if data[8:12] == b"AIFC" else b"NONE"
             common = AIFC_BYTES.get(kind, math.ceil(bits / 8) if kind in AIFC_PLAIN else 0) * channels, frames
         elif name == b"SSND":
-            offset, _ = _unpack(">II", data, first)
+            offset, _ = unpack(">II", data, first)
             unknown = size in (0, *UNKNOWN_32)
             if offset > len(data):
                 raise DamagedError(f"its samples begin {offset} bytes behind their chunk's beginning")
             if not unknown and size < 8 + offset:
                 raise DamagedError(f"a chunk of {size} bytes, where at least {8 + offset} are needed")
-            sound = _sound_bytes(data, first + 8 + offset, size - 8 - offset, unknown)
+            sound = sound_bytes(data, first + 8 + offset, size - 8 - offset, unknown)
             if unknown:
                 break
             end = first + size
@@ -238,34 +188,34 @@ def _inspect_aiff(data: FileBytes) -> Contents:
             return Contents(frames=0)
         raise DamagedError("no samples: the chunk 'SSND' is missing")
     if not unknown:
-        _check_rest(data, end)
+        check_rest(data, end)
     if not frame:
         return Contents()
-    frames = _frames(sound, frame, not unknown)
+    frames = whole_frames(sound, frame, not unknown)
     if declared not in (0, *UNKNOWN_32, frames):
         raise DamagedError(f"declares {declared} samples, but holds {frames}")
     return Contents(frames)
 
 
 def _inspect_au(data: FileBytes, order: str) -> Contents:
-    first, size, encoding, _, channels = _unpack(f"{order}IIIII", data, 4)
+    first, size, encoding, _, channels = unpack(f"{order}IIIII", data, 4)
     if first < 24:
         raise DamagedError(f"its samples begin at byte {first}, within the header")
     unknown = size in (0, *UNKNOWN_32)
-    sound = _sound_bytes(data, first, size, unknown)
+    sound = sound_bytes(data, first, size, unknown)
     if not unknown:
-        _check_rest(data, first + sound, has_chunks=False)
+        check_rest(data, first + sound, has_chunks=False)
     frame = AU_BYTES.get(encoding, 0) * channels
     patches = ((8, struct.pack(f"{order}I", sound)),) if unknown and sound < 0xFFFFFFFF else ()
-    return Contents(_frames(sound, frame, not unknown) if frame else None, patches)
+    return Contents(whole_frames(sound, frame, not unknown) if frame else None, patches)
 
 
 def _inspect_caf(data: FileBytes) -> Contents:
     place, frame = 8, None
     for _ in range(MOST_CHUNKS):
-        name, size = _unpack(">4sQ", data, place)
+        name, size = unpack(">4sQ", data, place)
         if name == b"desc":
-            _, kind, _, packet, _, channels, bits = _unpack(">d4sIIIII", data, place + 12)
+            _, kind, _, packet, _, channels, bits = unpack(">d4sIIIII", data, place + 12)
             frame = packet if kind in (b"lpcm", b"alaw", b"ulaw") else 0
             if frame and kind == b"lpcm" and frame != channels * math.ceil(bits / 8):
                 raise DamagedError(
@@ -280,11 +230,11 @@ def _inspect_caf(data: FileBytes) -> Contents:
     first, unknown = place + 16, size in (0, *UNKNOWN_64)
     if not unknown and size < 4:
         raise DamagedError(f"a chunk of {size} bytes, where at least 4 are needed")
-    sound = _sound_bytes(data, first, size - 4, unknown)
+    sound = sound_bytes(data, first, size - 4, unknown)
     if not unknown:
-        _check_rest(data, first + sound)
+        check_rest(data, first + sound)
     patches = ((place + 4, struct.pack(">Q", sound + 4)),) if unknown else ()
-    return Contents(_frames(sound, frame, not unknown) if frame else None, patches)
+    return Contents(whole_frames(sound, frame, not unknown) if frame else None, patches)
 
 
 def _inspect_nist(data: FileBytes) -> Contents:
@@ -311,5 +261,5 @@ def _inspect_nist(data: FileBytes) -> Contents:
     if frame < 1 or (count and count * frame > sound):
         raise DamagedError(f"ends after {sound} of the {count * frame} bytes of sound that it declares")
     if count:
-        _check_rest(data, first + count * frame, has_chunks=False)
+        check_rest(data, first + count * frame, has_chunks=False)
     return Contents(count or sound // frame)

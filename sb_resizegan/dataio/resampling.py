@@ -8,15 +8,12 @@ from numbers import Real
 
 import numpy as np
 from scipy.signal import firwin, kaiserord, oaconvolve, resample_poly
-from scipy.special import i0
+
+from sb_resizegan.dataio.interpolated_filters import HALF_ZEROS, KAISER_BETA, interpolated_blocks
 
 __all__ = ["check_lowpass", "low_pass", "low_passed_blocks", "resample", "resampled_blocks"]
 
-STOPBAND_DB = 90.0
-KAISER_BETA = 0.1102 * (STOPBAND_DB - 8.7)
-HALF_ZEROS = 32  # zeros of the sinc on each side
 MOST_PHASES = 20_000
-BANK = 4096
 PIECE = 1 << 18  # samples computed at a time
 # Speech has some −10 dB above 1.8 kHz: what is left of it lies near −70 dB, about where 12 bits end.
 LOWPASS_STOPBAND_DB = 60.0
@@ -217,7 +214,7 @@ def resampled_blocks(blocks: Iterable[np.ndarray], rate: int, new_rate: int) -> 
     if max(up, down) <= MOST_PHASES:
         yield from _by_phases(blocks, up, down)
     else:
-        yield from _by_interpolation(blocks, up, down)
+        yield from interpolated_blocks(blocks, up, down)
 
 
 def _by_phases(blocks: Iterable[np.ndarray], up: int, down: int) -> Iterator[np.ndarray]:
@@ -247,62 +244,3 @@ def _resampled(
         return np.zeros((math.ceil(count * up / down), samples.shape[1]), dtype=np.float32)
     output = resample_poly(samples, up, down, axis=0, window=taps)
     return output[first : first + math.ceil(count * up / down)].astype(np.float32, copy=False)
-
-
-@functools.lru_cache(maxsize=2)
-def _bank(up: int, down: int) -> np.ndarray:
-    """Filters ``(BANK + 1, taps)`` for an output sample that lies 0, 1/BANK, … 1 behind an input sample."""
-    factor = max(1.0, down / up)
-    half = math.ceil(HALF_ZEROS * factor)
-    bank = np.empty((BANK + 1, 2 * half), dtype=np.float32)
-    for row in range(BANK + 1):
-        time = (np.arange(1 - half, half + 1) - row / BANK) / factor
-        window = i0(KAISER_BETA * np.sqrt(np.clip(1 - (time / HALF_ZEROS) ** 2, 0, None)))
-        window[np.abs(time) > HALF_ZEROS] = 0
-        taps = np.sinc(time) * window
-        bank[row] = taps / taps.sum()
-    return bank
-
-
-def _by_interpolation(blocks: Iterable[np.ndarray], up: int, down: int) -> Iterator[np.ndarray]:
-    bank = _bank(up, down)
-    half = bank.shape[1] // 2
-    # The first sample at hand is number `first` of the input; output n lies at n * down / up of it.
-    waiting, first, done, total = None, -half, 0, 0
-    for block in itertools.chain(blocks, (None,)):
-        if waiting is None:
-            if block is None:
-                return
-            waiting = np.zeros((half, block.shape[1]), dtype=np.float32)
-        if block is None:
-            waiting = np.pad(waiting, ((0, half + 1), (0, 0)))
-            ready = math.ceil(total * up / down)
-        else:
-            waiting, total = np.concatenate([waiting, block]), total + len(block)
-            ready = max(done, ((total - half - 1) * up) // down)
-        for start in range(done, ready, max(1, PIECE // len(bank[0]))):
-            stop = min(ready, start + max(1, PIECE // len(bank[0])))
-            yield _interpolated(waiting, first, start, stop, bank, up, down)
-        done = ready
-        passed = min(len(waiting), max(0, done * down // up - half - first))
-        waiting, first = waiting[passed:], first + passed
-
-
-def _interpolated(
-    samples: np.ndarray, first: int, start: int, stop: int, bank: np.ndarray, up: int, down: int
-) -> np.ndarray:
-    half = bank.shape[1] // 2
-    around = samples[start * down // up - half + 1 - first : (stop - 1) * down // up + half + 1 - first]
-    if not around.any():  # silence, of which files may hold any amount
-        return np.zeros((stop - start, samples.shape[1]), dtype=np.float32)
-    places = np.arange(start, stop, dtype=np.int64) * down
-    rows, behind = np.divmod((places % up) * BANK, up)
-    between = (behind / up).astype(np.float32)[:, None]
-    filters = bank[rows]
-    filters += between * (bank[rows + 1] - filters)
-    begins = places // up - half + 1 - first
-    output = np.empty((stop - start, samples.shape[1]), dtype=np.float32)
-    for channel in range(samples.shape[1]):
-        windows = np.lib.stride_tricks.sliding_window_view(samples[:, channel], 2 * half)
-        np.einsum("nk,nk->n", windows[begins], filters, out=output[:, channel])
-    return output

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from sb_resizegan.dataio.resampling import MOST_PHASES, _bank, _factors, _filter, _interpolated
+from sb_resizegan.dataio.interpolated_filters import filter_bank, interpolated
+from sb_resizegan.dataio.resampling import MOST_PHASES, _factors, _filter
 
 __all__ = ["StreamingResampler"]
 
@@ -47,7 +48,7 @@ class StreamingResampler:
         self._bank: np.ndarray | None = None
         if rate != new_rate:
             exact = max(self.up, self.down) <= MOST_PHASES
-            self._bank = (_phases if exact else _bank)(self.up, self.down)
+            self._bank = (_phases if exact else filter_bank)(self.up, self.down)
         # Input samples after the one that an output sample lies at or behind; its filter reaches so far.
         self.reach = 0 if self._bank is None else self._bank.shape[1] // 2
         self._waiting = np.zeros((max(0, self.reach - 1), channels), dtype=np.float32)
@@ -98,7 +99,7 @@ class StreamingResampler:
         if max(self.up, self.down) <= MOST_PHASES:
             output = self._at(np.arange(start, stop, dtype=np.int64) * self.down)
         else:
-            output = _interpolated(self._waiting, self._first, start, stop, self._bank, self.up, self.down)
+            output = interpolated(self._waiting, self._first, start, stop, self._bank, self.up, self.down)
         passed = stop * self.down // self.up - self.reach + 1 - self._first
         passed = min(len(self._waiting), max(0, passed))
         self._waiting, self._first = self._waiting[passed:].copy(), self._first + passed

@@ -1,0 +1,61 @@
+"""What containers made of chunks have in common: sizes, and what may follow the samples."""
+
+import struct
+from collections.abc import Iterator
+
+from sb_resizegan.dataio.contents import DamagedError, FileBytes
+
+__all__ = ["MOST_CHUNKS", "check_rest", "chunks", "sound_bytes", "unpack", "whole_frames"]
+
+# Chunks in front of the samples; a header that has more is no header.
+MOST_CHUNKS = 1000
+FILE_BEGINS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b".snd", b"dns.", b"OggS", b"fLaC", b"NIST")
+
+
+def unpack(layout: str, data: FileBytes, place: int) -> tuple:
+    """As ``struct.unpack``, from a place of a file."""
+    piece = data[place : place + struct.calcsize(layout)]
+    if len(piece) < struct.calcsize(layout):
+        raise DamagedError(f"ends after {len(data)} bytes, within its header")
+    return struct.unpack(layout, piece)
+
+
+def chunks(data: FileBytes, place: int, order: str) -> Iterator[tuple[bytes, int, int]]:
+    """Name, first byte and declared size of chunks with 32-bit sizes."""
+    for _ in range(MOST_CHUNKS):
+        if place + 8 > len(data):
+            return
+        name, size = unpack(f"{order}4sI", data, place)
+        yield name, place + 8, size
+        place += 8 + size + size % 2
+    raise DamagedError(f"more than {MOST_CHUNKS} chunks")
+
+
+def sound_bytes(data: FileBytes, first: int, declared: int, unknown: bool) -> int:
+    """How many bytes the samples take, or an error where they are not all there."""
+    there = max(0, len(data) - first)
+    if unknown:
+        return there
+    if declared > there:
+        raise DamagedError(f"ends after {there} of the {declared} bytes of sound that it declares")
+    return declared
+
+
+def check_rest(data: FileBytes, place: int, has_chunks: bool = True) -> None:
+    """What follows the samples must be chunks: anything else may be sound that the header does not count."""
+    # Some programs leave out the byte that makes sizes even.
+    for start in (place + place % 2, place):
+        rest = data[start : start + 4]
+        if len(rest) < 4 or rest[:3] == b"TAG":
+            return
+        if has_chunks and rest not in FILE_BEGINS and all(0x20 <= byte < 0x7F for byte in rest):
+            return
+    if any(data[place : place + 65536]) or len(data) - place > 65536:
+        raise DamagedError(f"holds {len(data) - place} bytes more than the sound that it declares")
+
+
+def whole_frames(sound: int, frame: int, whole: bool) -> int:
+    """How many samples of all channels lie in a number of bytes; ``whole``: no byte may be left."""
+    if whole and sound % frame:
+        raise DamagedError(f"declares {sound} bytes of sound, which are no whole samples of {frame} bytes")
+    return sound // frame
