@@ -108,11 +108,12 @@ class _Constructor:
                 raise self.error(node, f"the reference {tag} {short(node.value)}: powers are not allowed")
             if not find_references(node.value):
                 raise self.error(node, f"{tag}: expected a reference such as <key>, got {short(node.value)}")
+        elif tag == "!tuple" or (tag in SCALARS and re.fullmatch(r"\(.*\)", node.value, re.DOTALL)):
+            # HyperPyYAML reads what is in it with a loader that runs code. Once it was used in this process,
+            # the parser gives the tag by itself.
+            raise self.error(node, f"the tag !tuple of {short(node.value)} is not allowed; write a list")
         elif tag not in SCALARS:
             raise self.error(node, f"the tag {short(tag)} is not allowed")
-        elif re.fullmatch(r"\(.*\)", node.value, re.DOTALL):
-            # HyperPyYAML reads what is in it with a loader that runs code.
-            raise self.error(node, f"the tag !tuple of {short(node.value)} is not allowed; write a list")
         if tag in (STRING, "!ref", "!copy") and _leads_out(node.value):
             raise self.error(node, f"{short(node.value)}: absolute paths and '..' are not allowed")
 
