@@ -22,6 +22,7 @@ __all__ = ["distillmos", "edit_distance", "speaker_similarity", "transcribed", "
 SAMPLE_RATE = 16000
 REMEMBERED = 1024  # transcripts: those of the clean files serve for all systems
 SHORTEST_SECONDS = 0.5
+LEVEL = 10 ** (-30 / 20)  # RMS, the package's own
 
 
 def distillmos(reference: NDArray[np.float32], estimate: NDArray[np.float32]) -> PairScore:
@@ -60,8 +61,9 @@ def speaker_similarity(reference: NDArray[np.float32], estimate: NDArray[np.floa
 
     signals = []
     for words, signal in (("the clean file", reference), ("the output", estimate)):
-        peak = np.abs(signal).max()
-        prepared = preprocess_wav(signal / max(peak, 1.0), source_sr=SAMPLE_RATE)
+        # At one level: the package's own preparation turns what is faint up, but not what is loud down.
+        levelled = np.clip(LEVEL * signal / np.sqrt(np.mean(signal**2)), -1, 1)
+        prepared = preprocess_wav(levelled, source_sr=SAMPLE_RATE)
         if len(prepared) < SHORTEST_SECONDS * SAMPLE_RATE:
             return PairScore({}, [f"speaker similarity: under {SHORTEST_SECONDS} s of speech in {words}"])
         signals.append(prepared)

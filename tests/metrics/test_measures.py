@@ -20,8 +20,8 @@ def test_scores_rise_and_fall_as_the_map_says(speech_files):
     clean = soundfile.read(speech_files[0], dtype="float32")[0][16000:64000]
     noise = np.random.default_rng(0).standard_normal(len(clean)).astype(np.float32)
     noise *= np.sqrt(np.mean(clean**2) / np.mean(noise**2))
-    names = installed_scores()
-    assert {"si_sdr", "intelligibility"} <= set(names) <= set(SCORES)
+    names = [name for name in installed_scores() if not SCORES[name].needs_noisy]
+    assert {"si_sdr", "intelligibility"} <= set(names)
     found = []
     for gain in (1.0, 0.03):
         figures = score_pair(clean, clean + gain * noise, names).figures
