@@ -17,8 +17,8 @@ import torch
 
 from sb_resizegan.augment.tonal import chirps, motor, tone
 from sb_resizegan.commands.evaluate import find_utterances
-from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.evaluation.systems import as_system, load_system
 from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.utils.random import Draws

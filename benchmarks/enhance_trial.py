@@ -22,11 +22,11 @@ from pathlib import Path
 import torch
 
 from sb_resizegan.augment.mixing import NoisyMixtures
-from sb_resizegan.augment.options import grouped_options
+from sb_resizegan.augment.mixture_options import grouped_options
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.dataio.voices import balanced
-from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.evaluation.systems import load_system
 from sb_resizegan.losses.enhancement import EnhancementObjective
 from sb_resizegan.models.spectral_generator import SpectralGenerator

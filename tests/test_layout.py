@@ -40,3 +40,9 @@ def test_what_computes_knows_nothing_of_what_writes():
 
 def test_every_module_lies_in_a_room():
     assert {path.name for path in ROOT.glob("*.py")} <= {"__init__.py", "__main__.py"}
+
+
+def test_a_file_holds_one_idea():
+    """No file of the package has more than 300 lines."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.py")}
+    assert not {str(path): length for path, length in lengths.items() if length > 300}

@@ -6,8 +6,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from sb_resizegan.augment.channels import band_limited, clipped, coded
 from sb_resizegan.augment.interruptions import level_step, silent_stretch, switched_gain
+from sb_resizegan.augment.mixture_options import Changes, Channels, Levels, Noises
 from sb_resizegan.augment.noise import babble_noise, coloured_noise, random_colour, talker_noise
-from sb_resizegan.augment.options import Changes, Channels, Levels, Noises
 from sb_resizegan.augment.perturbation import (
     change_speed,
     equalise,

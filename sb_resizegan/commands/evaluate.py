@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS
     from sb_resizegan.evaluation.enhanced_folder import read_enhanced_folder, read_transcripts
     from sb_resizegan.evaluation.evaluate import RESERVED, evaluate
-    from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions, installed_scores
+    from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions, installed_scores
     from sb_resizegan.evaluation.systems import SAMPLE_RATE, as_sampler, as_system
     from sb_resizegan.report.enhancement_page import write_enhancement_report
     from sb_resizegan.report.evaluation_folder import write_evaluation

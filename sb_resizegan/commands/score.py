@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from sb_resizegan.evaluation.enhanced_folder import read_transcripts
     from sb_resizegan.evaluation.folders import add_noisy, find_pairs, score_pairs
-    from sb_resizegan.evaluation.options import ScoringOptions, columns_of
+    from sb_resizegan.evaluation.scoring_options import ScoringOptions, columns_of
 
     check_device(parser, options.device)
     scores = ["si_sdr", "intelligibility"]

@@ -12,7 +12,7 @@ from speechbrain.utils.logger import get_logger
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.evaluation.evaluate import evaluate
-from sb_resizegan.evaluation.options import EvaluationOptions, ScoringOptions
+from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
 from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.report.enhancement_page import write_enhancement_report
@@ -22,10 +22,7 @@ from sb_resizegan.training.enhancement_data import as_batches, load_data, segmen
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
 from sb_resizegan.training.export import export_generator
 from sb_resizegan.training.run import (
-    RunError,
-    best_checkpoint,
     experiment_folder,
-    higher_is_better,
     init_processes,
     load_settings,
     one_line_errors,
@@ -33,6 +30,7 @@ from sb_resizegan.training.run import (
     training_loggers,
     training_stream,
 )
+from sb_resizegan.training.run_checks import RunError, best_checkpoint, higher_is_better
 
 logger = get_logger(__name__)
 

@@ -17,10 +17,7 @@ from sb_resizegan.report.windows_page import write_report
 from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.export import export_generator
 from sb_resizegan.training.run import (
-    RunError,
-    best_checkpoint,
     experiment_folder,
-    higher_is_better,
     init_processes,
     load_settings,
     one_line_errors,
@@ -28,6 +25,7 @@ from sb_resizegan.training.run import (
     training_loggers,
     training_stream,
 )
+from sb_resizegan.training.run_checks import RunError, best_checkpoint, higher_is_better
 from sb_resizegan.training.window_monitor import WindowMonitor
 
 DEFAULT_CORPUS = f"{PROMPTS}en"

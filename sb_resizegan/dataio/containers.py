@@ -8,9 +8,9 @@ as programs write them that cannot go back to the header; the recording then rea
 import math
 import struct
 
-from sb_resizegan.dataio.chunks import MOST_CHUNKS, check_rest, chunks, sound_bytes, unpack, whole_frames
 from sb_resizegan.dataio.coded_streams import inspect_flac, inspect_mpeg, inspect_ogg, skip_id3
 from sb_resizegan.dataio.contents import Contents, DamagedError, FileBytes
+from sb_resizegan.dataio.riff_chunks import MOST_CHUNKS, check_rest, chunks, sound_bytes, unpack, whole_frames
 
 __all__ = ["inspect_container"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.by_snr import choose_shown
 from sb_resizegan.evaluation.enhancing import enhance_utterances
-from sb_resizegan.evaluation.options import EvaluationOptions
 from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.evaluation.scoring_options import EvaluationOptions
 from sb_resizegan.evaluation.system_scores import SystemScores
 from sb_resizegan.metrics.latents import latent_variation
 
@@ -88,7 +88,7 @@ def evaluate(
 
     Example
     -------
-    >>> from sb_resizegan.evaluation.options import ScoringOptions
+    >>> from sb_resizegan.evaluation.scoring_options import ScoringOptions
     >>> clean, noise = np.random.default_rng(0).standard_normal((2, 16000)).astype(np.float32)
     >>> utterances = [Utterance("a", clean + noise, clean, 0.0)]
     >>> options = EvaluationOptions(ScoringOptions(scores=["si_sdr"]))

@@ -10,8 +10,8 @@ import numpy as np
 
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, audio_header, read_signal
 from sb_resizegan.dataio.finding import files_below, why_left_out
-from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import SAMPLE_RATE, score_sources
+from sb_resizegan.evaluation.scoring_options import ScoringOptions
 
 
 @dataclass

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sb_resizegan.dataio.audio import UnusableAudioError
-from sb_resizegan.evaluation.options import ScoringOptions, columns_of
+from sb_resizegan.evaluation.scoring_options import ScoringOptions, columns_of
 from sb_resizegan.metrics.pair_score import Context
 from sb_resizegan.metrics.pesq import PesqStatus, pesq_details
 from sb_resizegan.metrics.speech_scores import score_pair

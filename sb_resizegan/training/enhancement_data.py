@@ -7,7 +7,7 @@ import torch
 from speechbrain.utils.distributed import run_on_main
 
 from sb_resizegan.augment.mixing import NoisyMixtures
-from sb_resizegan.augment.options import grouped_options
+from sb_resizegan.augment.mixture_options import grouped_options
 from sb_resizegan.augment.responses import check_responses
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.pair_segments import PairedSegments
@@ -15,7 +15,7 @@ from sb_resizegan.dataio.prepare.pairs import prepare_pairs
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.dataio.utterances import Utterance, read_utterances
 from sb_resizegan.dataio.voices import balanced
-from sb_resizegan.training.run import RunError
+from sb_resizegan.training.run_checks import RunError
 
 DEFAULT_SPEECH = "prompts:en"
 SHORTEST_RESPONSE = 0.02  # seconds

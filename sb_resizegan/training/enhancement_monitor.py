@@ -10,8 +10,8 @@ from speechbrain.utils.logger import get_logger
 from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.by_snr import choose_shown
 from sb_resizegan.evaluation.enhancing import enhance_utterances
-from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.metrics.measures import noisy_column
 from sb_resizegan.metrics.speech_scores import SCORES
 from sb_resizegan.report.enhancement_figures import utterances_figure

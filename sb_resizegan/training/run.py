@@ -5,14 +5,13 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.distributed import (
     ddp_barrier,
     ddp_broadcast,
@@ -26,11 +25,10 @@ from speechbrain.utils.run_opts import RunOptions
 
 from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
 from sb_resizegan.inference import ModelSourceError
-from sb_resizegan.metrics.measures import direction
 from sb_resizegan.training.checkpoints import CheckpointError
-from sb_resizegan.training.figures import figures_of
 from sb_resizegan.training.loader import WindowStream
 from sb_resizegan.training.loggers import EpochFileLogger, EpochTensorboardLogger, TrainLoggers
+from sb_resizegan.training.run_checks import RunError, check_device, check_figure, check_workers
 from sb_resizegan.training.settings_file import load_training
 from sb_resizegan.utils.command_line import CommandLine, split_command_line
 from sb_resizegan.utils.locks import FolderInUseError, FolderLock
@@ -38,14 +36,8 @@ from sb_resizegan.utils.shipped import find_yaml
 from sb_resizegan.utils.yaml_files import HparamsError
 
 __all__ = [
-    "RunError",
-    "best_checkpoint",
-    "check_device",
-    "check_figure",
-    "check_workers",
     "experiment_folder",
     "gradient_accumulation",
-    "higher_is_better",
     "init_processes",
     "load_settings",
     "one_line_errors",
@@ -54,14 +46,6 @@ __all__ = [
     "training_stream",
     "world_size",
 ]
-
-
-# The figure of the shipped yamls of windows; to see which others there are takes seconds.
-ALWAYS_MEASURED = ("windows", "frechet_log_mel")
-
-
-class RunError(ValueError):
-    """Settings that cannot be run."""
 
 
 @contextlib.contextmanager
@@ -213,86 +197,6 @@ def experiment_folder(hparams: dict[str, Any], resolved: str, yaml_path: Path) -
             if error.errno is None or error.filename is not None:
                 raise
             raise OSError(error.errno, error.strerror, str(folder)) from error
-
-
-def check_device(run_opts):
-    """Raises a `RunError` for a device that isn't there or does not take the precision."""
-    device = run_opts["device"]
-    if device is not None:
-        try:
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError) as error:
-            raise RunError(f"--device {device}: not available here ({str(error).splitlines()[0]})") from error
-    if "fp16" in (run_opts["precision"], run_opts["eval_precision"]) and (device or infer_device()) == "cpu":
-        raise RunError("--precision fp16: expected a GPU; a CPU takes bf16")
-
-
-def check_workers(count: int) -> None:
-    """Raises a `RunError` for more processes that prepare batches than could help.
-
-    Example
-    -------
-    >>> check_workers(900)
-    Traceback (most recent call last):
-    sb_resizegan.training.run.RunError: num_workers: expected at most ...
-    """
-    cores = len(os.sched_getaffinity(0))
-    if count > 2 * cores:
-        raise RunError(
-            f"num_workers: expected at most {2 * cores}, two for each of the {cores} cores that this process "
-            f"may use, but got {count}: each is a process that loads the package"
-        )
-
-
-def check_figure(values: Mapping[str, Any], task: str) -> None:
-    """Raises a `RunError` unless ``checkpoint_key`` is a figure of the training that has a better end.
-
-    Arguments
-    ---------
-    values : dict
-        The plain settings.
-    task : str
-        ``windows`` or ``enhancement``.
-    """
-    key = values["checkpoint_key"]
-    if key is None or (task, key) == ALWAYS_MEASURED:
-        return
-    known = [name for name in figures_of(values, task) if direction(name)]
-    if key not in known:
-        raise RunError(
-            f"checkpoint_key: expected null or a figure of this training of which higher or lower is better "
-            f"({', '.join(known)}), but got {key!r}"
-        )
-
-
-def higher_is_better(key: str | None) -> bool:
-    """Whether the best checkpoint by a figure is the one in which it is highest.
-
-    Example
-    -------
-    >>> higher_is_better("pesq_wb"), higher_is_better("objective"), higher_is_better(None)
-    (True, False, False)
-    """
-    return key is not None and direction(key) == "higher"
-
-
-def best_checkpoint(checkpointer: Checkpointer, key: str | None) -> Path:
-    """The checkpoint in which a figure is best, by the direction of its measure; the newest without a key.
-
-    Arguments
-    ---------
-    checkpointer : speechbrain.utils.checkpoints.Checkpointer
-        It has one at least.
-    key : str, optional
-        Of the checkpoints' meta data.
-
-    Returns
-    -------
-    Path
-        Its folder.
-    """
-    search = {} if key is None else {"max_key" if higher_is_better(key) else "min_key": key}
-    return Path(checkpointer.find_checkpoint(**search).path)
 
 
 def gradient_accumulation(hparams, run_opts):

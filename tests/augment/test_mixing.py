@@ -7,7 +7,7 @@ import torch
 from scipy.signal import fftconvolve
 
 from sb_resizegan.augment.mixing import NoisyMixtures
-from sb_resizegan.augment.options import grouped_options
+from sb_resizegan.augment.mixture_options import grouped_options
 from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.noisy_batch import NoisyBatch

@@ -8,7 +8,7 @@ from scipy.signal import welch
 from sb_resizegan.augment.channels import BANDS_HZ, band_limited, clipped, coded
 from sb_resizegan.augment.interruptions import level_step, silent_stretch, switched_gain
 from sb_resizegan.augment.mixing import NoisyMixtures
-from sb_resizegan.augment.options import grouped_options
+from sb_resizegan.augment.mixture_options import grouped_options
 from sb_resizegan.augment.tonal import chirps, motor, tone
 from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.recordings import Recordings

@@ -13,8 +13,8 @@ import torch
 from speechbrain.nnet.losses import cal_si_snr
 
 from sb_resizegan.evaluation.folders import find_pairs, read_pair
-from sb_resizegan.evaluation.options import ScoringOptions, columns_of, installed_scores
 from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.evaluation.scoring_options import ScoringOptions, columns_of, installed_scores
 from sb_resizegan.metrics import speech_scores
 from sb_resizegan.metrics.lone_process import LoneProcess, ProcessDiedError
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.evaluation.options import columns_of, installed_scores
+from sb_resizegan.evaluation.scoring_options import columns_of, installed_scores
 from sb_resizegan.losses.enhancement import TERMS, EnhancementObjective
 from sb_resizegan.metrics.measures import MEASURES, direction, measure_of, noisy_column, reference_column
 from sb_resizegan.metrics.pesq import pesq

@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from sb_resizegan.evaluation.by_snr import choose_shown
 from sb_resizegan.evaluation.enhancing import enhance_utterances
-from sb_resizegan.evaluation.options import ScoringOptions
 from sb_resizegan.evaluation.scoring import score_utterances
+from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.report.measures_csv import read_measures
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
 from sb_resizegan.training.loggers import EpochTensorboardLogger
