@@ -76,7 +76,7 @@ def check_settings(values, run_opts):
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     # The energy distance needs no critic.
     if values["critic_steps"] == 0 and not values["energy_weight"]:
-        raise RunError("critic_steps: expected an integer of at least 1 where energy_weight is 0, but got 0")
+        raise RunError("critic_steps: expected an integer of at least 1, but got 0 beside energy_weight 0")
     if values["measured_windows"] < values["sample_windows"]:
         raise RunError(
             f"measured_windows: expected at least sample_windows ({values['sample_windows']}), "

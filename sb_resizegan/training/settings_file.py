@@ -83,12 +83,12 @@ def load_training(
             check_value(key, kind, values[key])
         except ValueError as error:
             raise HparamsError(f"--{error}" if key in words else f"{path}: {error}") from error
+    if check is not None:
+        check(values)
     try:
         check_idle([key for key, value in words.items() if isinstance(value, Word)], values)
     except ValueError as error:
         raise HparamsError(f"--{error}") from error
-    if check is not None:
-        check(values)
     return construct(resolved, values, texts, path), resolved
 
 

@@ -115,14 +115,14 @@ def test_one_run_is_resumed_another_fails_by_name_and_the_rest_is_gathered(finis
     # As if killed between the last epoch and the export.
     (tmp_path / "out" / "transpose" / "1" / "report.html").unlink()
     (tmp_path / "grid.yaml").write_text(
-        GRID.replace("anti-aliased", "bad").replace("sinc", "sinc, critic_steps: -1")
+        GRID.replace("anti-aliased", "bad").replace("sinc", "sinc, critic_steps: 0, energy_weight: 0")
     )
     call = [str(tmp_path / "grid.yaml"), f"--output_folder={tmp_path / 'out'}", words[2]]
     assert compare.main(call) == 1
     printed = capsys.readouterr().out
     assert "[1/2] transpose/1: goes on after epoch 2" in printed and "transpose/1: done" in printed
     assert (
-        "FAILED   bad/1: exit status 1; error: --critic_steps: expected an integer from 0 to 1000, but got -1"
+        "FAILED   bad/1: exit status 1; error: critic_steps: expected an integer of at least 1, but got 0"
         in printed
     )
     assert [row["variant"] for row in read(tmp_path / "out" / "comparison.csv")] == [
