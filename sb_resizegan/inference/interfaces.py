@@ -8,6 +8,7 @@ from typing import Any
 from speechbrain.inference.interfaces import Pretrained, pretrained_from_hparams
 from speechbrain.utils.fetching import FetchConfig, FetchFrom, FetchSource, LocalStrategy, link_with_strategy
 
+import sb_resizegan.inference
 from sb_resizegan.inference.model_sources import ModelSourceError, find_model
 from sb_resizegan.inference.untrusted import load_untrusted
 
@@ -117,7 +118,13 @@ class CheckedPretrained(Pretrained):
     ):
         task = (hparams or {}).get("task", self.TASK)
         if self.TASK is not None and task != self.TASK:
-            fitting = [c.__name__ for c in CheckedPretrained.__subclasses__() if task == c.TASK]
+            # They are loaded on demand: only those that somebody asked for have been so far.
+            public = [getattr(sb_resizegan.inference, name) for name in sb_resizegan.inference.__all__]
+            fitting = [
+                interface.__name__
+                for interface in public
+                if isinstance(interface, type) and getattr(interface, "TASK", None) == task
+            ]
             raise ModelSourceError(
                 f"{type(self).__name__} loads models with the task {self.TASK!r}, but this one's is {task!r}"
                 + "".join(f"; load it with {name}" for name in fitting)

@@ -24,6 +24,7 @@ def inside(signal: torch.Tensor, samples: Lengths) -> torch.Tensor:
 
     Example
     -------
+    >>> import numpy as np
     >>> inside(torch.ones(2, 3), Lengths.of(np.array([3, 1]), torch.device("cpu")))
     tensor([[1., 1., 1.],
             [1., 0., 0.]])
@@ -53,6 +54,7 @@ def taper(signal: torch.Tensor, samples: Lengths, ramp: torch.Tensor) -> torch.T
 
     Example
     -------
+    >>> import numpy as np
     >>> taper(torch.ones(1, 5), Lengths.of(np.array([4]), torch.device("cpu")), torch.tensor([0.5]))
     tensor([[0.5000, 1.0000, 1.0000, 0.5000, 1.0000]])
     """
@@ -79,6 +81,7 @@ def wideband_filter(signal: torch.Tensor, samples: Lengths) -> torch.Tensor:
 
     Example
     -------
+    >>> import numpy as np
     >>> lengths = Lengths.of(np.array([8000, 6000]), torch.device("cpu"))
     >>> wideband_filter(torch.randn(2, 8000), lengths)[1, 6000:].abs().max()
     tensor(0.)
@@ -107,6 +110,7 @@ def alignment_filter(signal: torch.Tensor, samples: Lengths, padded: Lengths) ->
 
     Example
     -------
+    >>> import numpy as np
     >>> lengths = Lengths.of(np.array([8000]), torch.device("cpu"))
     >>> alignment_filter(torch.randn(1, 8000), lengths, lengths + 9600).shape
     torch.Size([1, 8512])
