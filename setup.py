@@ -71,7 +71,7 @@ setup(
         "onnx": ONNX,
         "live": LIVE,
         "test": TEST,
-        "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6", *DOCS],
+        "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6", "pre-commit>=3", *DOCS],
     },
     classifiers=[
         "Development Status :: 4 - Beta",
