@@ -191,12 +191,8 @@ def check_checkpoint(folder: str | os.PathLike) -> None:
     folder = Path(folder)
     try:
         if (folder / SUMS).is_file():
-            for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
-                digest, _, name = line.partition("  ")
-                if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-                    raise CheckpointError(
-                        f"the checkpoint {folder} is damaged: {name} is not what was written"
-                    )
+            for name, digest in _read_sums(folder).items():
+                _check_sum(folder, name, digest)
         else:
             _read_meta(folder)
             for path in folder.glob(f"*{PARAMFILE_EXT}"):
@@ -216,9 +212,28 @@ def _write_sums(folder):
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
+def _read_sums(folder):
+    """Sums by the name of the file."""
+    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+
+
+def _check_sum(folder, name, digest):
+    if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+        raise CheckpointError(f"the checkpoint {folder} is damaged: {name} is not what was written")
+
+
 def _read_meta(folder):
-    """Meta data of a checkpoint; CheckpointError if they are not what was written."""
+    """Meta data of a checkpoint; CheckpointError if they are not what was written.
+
+    They say which checkpoint is the newest and which the best: a changed digit would put it in a wrong place,
+    and another would be taken without a word.
+    """
     try:
+        if (folder / SUMS).is_file():
+            digest = _read_sums(folder).get(METAFNAME)
+            if digest is not None:
+                _check_sum(folder, METAFNAME, digest)
         meta = yaml.safe_load((folder / METAFNAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CheckpointError(f"the checkpoint {folder} is damaged: {METAFNAME} is no yaml") from error

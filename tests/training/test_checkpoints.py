@@ -120,6 +120,18 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(tmp_path, caplog, name, pl
     assert checkpointer(tmp_path).recover_if_possible().meta["number"] == 2
 
 
+def test_every_bit_of_what_orders_checkpoints_counts(tmp_path, caplog):
+    """A changed digit of the time or of a figure does not quietly make another one the newest or the best."""
+    older, newer = (checkpointer(tmp_path).save_checkpoint(meta={"number": number}) for number in (1, 2))
+    whole = (newer.path / "CKPT.yaml").read_bytes()
+    for place in range(len(whole)):
+        caplog.clear()
+        flip(newer.path / "CKPT.yaml", place)
+        assert checkpointer(tmp_path).recover_if_possible().path == older.path
+        assert f"{newer.path} is damaged" in caplog.text, place
+        (newer.path / "CKPT.yaml").write_bytes(whole)
+
+
 def test_damage_is_found_in_checkpoints_of_before_too(tmp_path):
     """They have no sums, but the files of torch.save hold checksums of their own."""
     saved = [checkpointer(tmp_path).save_checkpoint(meta={"number": number}) for number in range(2)]
