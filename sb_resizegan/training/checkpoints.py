@@ -90,7 +90,7 @@ class AtomicCheckpointer(Checkpointer):
         return checkpoint
 
     def _publish(self, checkpoint):
-        _write_sums(checkpoint.path)
+        write_sums(checkpoint.path)
         for path in [*checkpoint.path.iterdir(), checkpoint.path]:
             sync(path)
         final = checkpoint.path.with_name(checkpoint.path.name[1 : -len(PARTIAL_SUFFIX)])
@@ -205,10 +205,16 @@ def check_checkpoint(folder: str | os.PathLike) -> None:
         raise CheckpointError(f"the checkpoint {folder} is damaged: {reason}") from error
 
 
-def _write_sums(folder):
-    lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())
-    ]
+def write_sums(folder: Path) -> None:
+    """Writes the SHA-256 sums of a checkpoint's files beside them, as `check_checkpoint()` reads them.
+
+    Arguments
+    ---------
+    folder : Path
+        The checkpoint.
+    """
+    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
