@@ -2,8 +2,8 @@
 
     python training/pack.py results/windows-best training/windows-best
 
-The moments of Adam, two thirds of a checkpoint, are kept in bfloat16: the optimizer turns them into float32 when it
-loads them. So the run that goes on is not the same to the bit as one that was never interrupted.
+The moments of Adam, two thirds of a checkpoint, are kept in bfloat16: the optimizer turns them into float32
+when it loads them. So the run that goes on is not the same to the bit as one that was never interrupted.
 """
 
 import shutil
@@ -31,13 +31,16 @@ def main(run_folder: Path, folder: Path) -> None:
     newest = AtomicCheckpointer(run_folder / "save").find_checkpoint()
     if newest is None:
         sys.exit(f"error: {run_folder / 'save'}: expected a checkpoint, but there is none")
-    for old in (folder / "save").glob("CKPT+*"):
-        shutil.rmtree(old)
     target = folder / "save" / newest.path.name
-    shutil.copytree(newest.path, target)
-    for path in target.glob("*_optimizer.ckpt"):
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(newest.path, partial)
+    for path in partial.glob("*_optimizer.ckpt"):
         torch.save(halved(torch.load(path, weights_only=True)), path)
-    write_sums(target)
+    write_sums(partial)
+    for old in target.parent.glob("CKPT+*"):
+        shutil.rmtree(old)
+    partial.rename(target)
     for name in ("measures.csv", "train_log.txt"):
         if (run_folder / name).is_file():
             shutil.copy(run_folder / name, folder / name)

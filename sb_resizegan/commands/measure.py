@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace) -> tuple[dict, dict]:
     """Measures of the source, and of the reference where there is one, by name."""
-    from sb_resizegan.metrics.summary import measure_artifacts, measure_windows
+    from sb_resizegan.metrics.summary import measure_artefacts, measure_windows
 
     if args.train and not args.reference:
         raise ValueError("--train: needs --reference, real speech that was not trained on, to compare with")
@@ -80,7 +80,7 @@ def measure(args: argparse.Namespace) -> tuple[dict, dict]:
     if cutoff_hz is None:
         cutoff_hz = 1.2 * lowpass_hz if lowpass_hz else 1800.0
     if not args.reference:
-        return measure_artifacts(windows, factors, sample_rate, cutoff_hz), {}
+        return measure_artefacts(windows, factors, sample_rate, cutoff_hz), {}
     shared = {"window_samples": windows.shape[1], "sample_rate": sample_rate, "lowpass_hz": lowpass_hz}
     # Twice as many, so that halves of it are as large as what is measured.
     reference = load_folder(args.reference, 2 * len(windows), seed=args.seed + 1, **shared)
@@ -88,7 +88,7 @@ def measure(args: argparse.Namespace) -> tuple[dict, dict]:
     if not args.keep_level:
         windows, reference = (x * (RMS / x.square().mean().sqrt()) for x in (windows, reference))
     row = measure_windows(windows, reference, factors, sample_rate, cutoff_hz, train)
-    return row, measure_artifacts(reference, factors, sample_rate, cutoff_hz)
+    return row, measure_artefacts(reference, factors, sample_rate, cutoff_hz)
 
 
 def load_source(args: argparse.Namespace) -> tuple:

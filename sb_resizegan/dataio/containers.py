@@ -23,7 +23,6 @@ AIFC_BYTES = {b"alaw": 1, b"ALAW": 1, b"ulaw": 1, b"ULAW": 1, b"fl32": 4, b"FL32
 AIFC_PLAIN = (b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"42ni", b"23ni")
 AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 GUID_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
-W64_WAVE = b"wave" + GUID_TAIL
 
 
 def inspect_container(data: FileBytes) -> Contents | None:

@@ -11,14 +11,14 @@ from sb_resizegan.metrics.measures import reference_column
 from sb_resizegan.metrics.spectral_balance import low_frequency_energy, out_of_band_energy, spectral_distance
 from sb_resizegan.metrics.stride_tones import StrideTone, stride_tone_prominence, worst_prominence
 
-__all__ = ["measure_artifacts", "measure_windows"]
+__all__ = ["measure_artefacts", "measure_windows"]
 
 LOWEST_HZ = 60.0  # below lies no speech
 # The pass band over the cut-off, which stands 1.2 times above the frequency of the low-pass: 1400 of 1800 Hz.
 PASS_BAND = 1400 / 1800
 
 
-def measure_artifacts(
+def measure_artefacts(
     waveforms: torch.Tensor,
     factors: Sequence[int] | None = None,
     sample_rate: int = 16000,
@@ -49,7 +49,7 @@ def measure_artifacts(
     Example
     -------
     >>> import torch
-    >>> list(measure_artifacts(torch.randn(16, 2048), factors=[4]))
+    >>> list(measure_artefacts(torch.randn(16, 2048), factors=[4]))
     ['prominence_4000hz_db', 'prominence_worst_db', 'below_60hz_db']
     """
     row = {}
@@ -126,8 +126,8 @@ def measure_windows(
     out_of_band_real_db
     spectral_distance_db
     """
-    own = measure_artifacts(waveforms, factors, sample_rate, cutoff_hz, n_fft)
-    real = measure_artifacts(reference, factors, sample_rate, cutoff_hz, n_fft)
+    own = measure_artefacts(waveforms, factors, sample_rate, cutoff_hz, n_fft)
+    real = measure_artefacts(reference, factors, sample_rate, cutoff_hz, n_fft)
     row = {}
     for name, value in own.items():
         row[name] = value

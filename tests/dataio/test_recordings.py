@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from sb_resizegan.dataio import recordings_cache
 from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.recordings import NoRecordingsError, Recordings
 
@@ -24,19 +23,6 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def speech(speech_files):
     return read_mono(speech_files[0])[0][: 3 * RATE]
-
-
-@pytest.fixture
-def count_decoded(monkeypatch):
-    """Counts the files that are read, without changing how."""
-    read = []
-
-    def counting_read_mono(path, channel=None):
-        read.append(path)
-        return read_mono(path, channel)
-
-    monkeypatch.setattr(recordings_cache, "read_mono", counting_read_mono)
-    return read
 
 
 def test_holds_what_the_files_hold(small_corpus, cache):

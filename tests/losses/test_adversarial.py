@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from sb_resizegan import losses
+from tests.losses.finite_differences import check_gradients
 
 
 class Linear(nn.Module):
@@ -63,22 +64,10 @@ def test_gradients_of_the_penalised_loss_agree_with_finite_differences_for_every
     def value():
         return loss.critic_loss(critic, real, fake, epsilon)[0]
 
-    value().backward()
-    step = 1e-6
+    check_gradients(critic, value, 1e-6)
     for name, parameter in critic.named_parameters():
-        flat, gradient = parameter.data.view(-1), parameter.grad.view(-1)
-        for index in range(len(flat)):
-            centre = flat[index].item()
-            flat[index] = centre + step
-            above = value().item()
-            flat[index] = centre - step
-            below = value().item()
-            flat[index] = centre
-            assert gradient[index].item() == pytest.approx(
-                (above - below) / (2 * step), rel=1e-5, abs=1e-6
-            ), name
         if not name.startswith("2.bias"):
-            assert gradient.abs().max() > 0, name
+            assert parameter.grad.abs().max() > 0, name
 
 
 def test_penalty_alone_gives_gradients_of_all_but_what_does_not_change_the_slope():

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from sb_resizegan import losses
+from tests.losses.finite_differences import check_gradients
 
 
 def smooth_critic():
@@ -38,20 +39,7 @@ def test_gradients_agree_with_finite_differences_for_every_parameter():
     def value():
         return loss.critic_loss(critic, real, fake, torch.rand(4))[0]
 
-    value().backward()
-    step = 1e-6
-    for name, parameter in critic.named_parameters():
-        flat, gradient = parameter.data.view(-1), parameter.grad.view(-1)
-        for index in range(len(flat)):
-            centre = flat[index].item()
-            flat[index] = centre + step
-            above = value().item()
-            flat[index] = centre - step
-            below = value().item()
-            flat[index] = centre
-            assert gradient[index].item() == pytest.approx(
-                (above - below) / (2 * step), rel=1e-5, abs=1e-7
-            ), name
+    check_gradients(critic, value, 1e-7)
 
 
 def test_the_offset_of_the_scores_is_not_seen():
