@@ -8,6 +8,7 @@ import soundfile
 
 from sb_resizegan.dataio.audio import read_mono
 from sb_resizegan.dataio.resampling import resample
+from sb_resizegan.dataio.utterances import read_pair_manifest
 
 
 def speech_pieces(speech_files, count):
@@ -50,3 +51,13 @@ def file_size_limit(size):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def read_manifests(folder, data_root):
+    paths = [folder / f"{split}.json" for split in ("train", "valid", "test")]
+    return {path.stem: read_pair_manifest(path, data_root) for path in paths if path.exists()}
+
+
+def facts(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path: (path.stat().st_mtime_ns, path.stat().st_ino, path.stat().st_size) for path in paths}
