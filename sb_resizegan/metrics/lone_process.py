@@ -21,6 +21,9 @@ class ProcessDiedError(RuntimeError):
 class LoneProcess:
     """Runs a script that answers calls, and starts it anew after it died.
 
+    Each process that calls has a script of its own, also after a fork: two that share one would get each
+    other's answers.
+
     Arguments
     ---------
     script : str or Path
@@ -52,6 +55,8 @@ class LoneProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.SimpleQueue = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._calls = 0
 
     def __enter__(self) -> "LoneProcess":
         return self
@@ -79,6 +84,8 @@ class LoneProcess:
         ProcessDiedError
             If the process dies over it or takes too long. The next call starts another.
         """
+        if self._owner != os.getpid():  # forked: what is here belongs to the parent
+            self._owner, self._process, self._lock = os.getpid(), None, threading.Lock()
         with self._lock:
             return self._call(arguments, seconds)
 
@@ -88,7 +95,8 @@ class LoneProcess:
         process = self._process
         assert process.stdin is not None  # opened as a pipe
         try:
-            process.stdin.write(_packed(arguments))
+            self._calls += 1
+            process.stdin.write(_packed((self._calls, *arguments)))
             process.stdin.flush()
         except OSError:
             pass  # it died: its end says how
@@ -102,11 +110,15 @@ class LoneProcess:
             self.close()
             how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
             raise ProcessDiedError(f"ended {how}")
-        return found[0]
+        number, result = found
+        if number != self._calls:
+            self.close()
+            raise ProcessDiedError(f"answered call {number} instead of {self._calls}")
+        return result
 
     def close(self) -> None:
-        """Ends the process, if there is one."""
-        if self._process is not None:
+        """Ends the process, if there is one, and it is this one's."""
+        if self._process is not None and self._owner == os.getpid():
             self._process.kill()
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -126,7 +138,7 @@ class LoneProcess:
         """Passes answers on, and None when there are no more."""
         with stream:
             while (content := _read(stream)) is not None:
-                answers.put((pickle.loads(content),))
+                answers.put(pickle.loads(content))
             answers.put(None)
 
 
@@ -142,7 +154,8 @@ def answer(function: Any) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while (content := _read(sys.stdin.buffer)) is not None:
-        answers.write(_packed(function(*pickle.loads(content))))
+        number, *arguments = pickle.loads(content)
+        answers.write(_packed((number, function(*arguments))))
         answers.flush()
 
 
