@@ -7,6 +7,7 @@ A. A. Gritsenko et al., "A spectral energy distance for parallel speech synthesi
 Inference 143, 2013, for the distance over all pairs.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -16,6 +17,9 @@ from torch import nn
 from sb_resizegan.utils.checks import check_integer, check_positive
 
 __all__ = ["SpectralEnergyDistance"]
+
+# From this length on the fast Fourier transform is faster than a product with a matrix, for all bins and for few.
+_FAST = 256
 
 
 class SpectralEnergyDistance(nn.Module):
@@ -29,6 +33,10 @@ class SpectralEnergyDistance(nn.Module):
     ``d`` adds, over scales and frames, Euclidean distances of magnitude spectra (over their level) and of
     their logarithms. Euclidean norms are of negative type, which the theory needs, and are computed for all
     pairs of a batch by matrix products; the source takes the sum of absolute values for the magnitudes.
+
+    A band that holds few bins hardly moves a norm over all of them, however wrong it is. With ``bands_hz`` the
+    norms of the logarithms of each band are taken beside those of the whole, each over the root of its bins, so
+    that each band's own distribution counts as much: a sum of such distances is one too.
 
     Two forms:
 
@@ -50,12 +58,15 @@ class SpectralEnergyDistance(nn.Module):
         The highest frequency that counts, in Hz; all by default. For a generator whose output cannot reach
         above a band it saves most of the cost.
     sample_rate : int
-        In Hz; only ``max_hz`` needs it.
+        In Hz; only frequencies need it.
+    bands_hz : sequence of float, optional
+        Frequencies, rising, at which the spectrum is cut into bands that count beside the whole, in Hz; none by
+        default. Scales below 256 samples, which hardly resolve bands, have none.
 
     Raises
     ------
     ValueError
-        For no scale, a scale below 4, or a level or a frequency that is not above 0.
+        For no scale, a scale below 4, a level or a frequency that is not above 0, or bands that don't rise.
 
     Example
     -------
@@ -75,6 +86,7 @@ class SpectralEnergyDistance(nn.Module):
         log_weight: float = 1.0,
         max_hz: float | None = None,
         sample_rate: int = 16000,
+        bands_hz: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if not scales:
@@ -86,8 +98,16 @@ class SpectralEnergyDistance(nn.Module):
         self.floor = 10 ** (floor_db / 20)
         self.log_weight = log_weight
         top = sample_rate / 2 if max_hz is None else min(check_positive("max_hz", max_hz), sample_rate / 2)
+        edges = [check_positive("bands_hz", edge) for edge in bands_hz or ()]
+        if edges != sorted(set(edges)):
+            raise ValueError(f"bands_hz: expected rising frequencies, but got {list(bands_hz)}")
+        self.parts: dict[int, list[slice]] = {}
         for scale in self.scales:
-            basis = _transform(scale, int(top * scale / sample_rate) + 1)
+            bins = int(top * scale / sample_rate) + 1
+            self.parts[scale] = [slice(0, bins)]
+            if edges and scale >= _FAST:
+                self.parts[scale] += _bands(bins, [edge * scale / sample_rate for edge in edges])
+            basis = _transform(scale, bins) if scale < _FAST else torch.hann_window(scale) * (4 / scale)
             self.register_buffer(f"basis_{scale}", basis, persistent=False)
 
     def forward(self, real: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -137,27 +157,39 @@ class SpectralEnergyDistance(nn.Module):
         return total / len(spectra[0])
 
     def _spectra(self, signals: torch.Tensor) -> list[torch.Tensor]:
-        """Magnitudes and logarithms of each scale, ``(batch, frames, bins)``, scaled by the root of bins."""
+        """Of each scale the magnitudes and each part's logarithms, ``(batch, frames, bins)``, over the root of bins."""
         features = []
         with torch.autocast(signals.device.type, enabled=False):
             signals = signals.float()
-            for scale in self.scales:
+            for scale, parts in self.parts.items():
                 basis = self.get_buffer(f"basis_{scale}").to(signals)
-                spectrum = signals.unfold(1, scale, scale // 4) @ basis
+                frames = signals.unfold(1, scale, scale // 4)
+                if scale < _FAST:
+                    spectrum = (frames @ basis).unflatten(2, (2, -1))
+                    power = spectrum.square().sum(dim=2)
+                else:
+                    spectrum = torch.fft.rfft(frames * basis)[..., : parts[0].stop]
+                    power = torch.view_as_real(spectrum).square().sum(dim=3)
                 # The root of zero has an infinite slope; the floor keeps away from it.
-                power = spectrum.unflatten(2, (2, -1)).square().sum(dim=2)
                 magnitude = (power + self.floor**2).sqrt()
-                unit = 1 / math.sqrt(magnitude.shape[2])
-                features.append(magnitude * (unit / self.level))
-                features.append(torch.log(magnitude) * (unit * self.log_weight))
+                logarithm = torch.log(magnitude)
+                features.append(magnitude * (1 / math.sqrt(parts[0].stop) / self.level))
+                for part in parts:
+                    unit = self.log_weight / math.sqrt(part.stop - part.start)
+                    features.append(logarithm[..., part] * unit)
         return features
+
+
+def _bands(bins: int, edges: Sequence[float]) -> list[slice]:
+    """What lies between the edges, which are in bins, of so many bins."""
+    cuts = [0, *(min(math.ceil(edge), bins) for edge in edges), bins]
+    return [slice(start, stop) for start, stop in itertools.pairwise(cuts) if start < stop]
 
 
 def _transform(scale: int, bins: int) -> torch.Tensor:
     """Windowed Fourier transform of frames of ``scale`` samples as a matrix ``(scale, 2 * bins)``.
 
-    A product of matrices is cheaper than a fast transform where a part of the bins is wanted, and so is its
-    derivative.
+    As a product, the derivative is one too.
     """
     window = torch.hann_window(scale, dtype=torch.float64)
     samples = torch.arange(scale, dtype=torch.float64)

@@ -131,6 +131,7 @@ OTHERS = {
     "penalty_interval": COUNT,
     "energy_scales": list_of(whole(4, 65536)),
     "energy_max_hz": FREQUENCY,
+    "energy_bands_hz": optional(list_of(FREQUENCY)),
     "energy_floor_db": number(-300, 0),
     "magnitude_weight": WEIGHT,
     "complex_weight": WEIGHT,

@@ -125,3 +125,35 @@ def test_settings_out_of_range():
         SpectralEnergyDistance(level=0.0)
     with pytest.raises(ValueError, match="at least 2 signals"):
         distance.over_batch(torch.zeros(2, 1024), torch.zeros(1, 1024))
+
+
+def test_a_narrow_band_counts_by_itself():
+    """A faint hum, of three bins among five hundred, is hardly seen in the whole and plainly in its band."""
+    real, fake = tones(pitches(256, 0), 1), tones(pitches(256, 2), 3)
+    hum = 0.001 * torch.sin(2 * torch.pi * 47 * torch.arange(1024) / 16000 + torch.rand(256, 1, generator=rng(7)))
+    rise = {}
+    for bands in (None, [94.0]):
+        seen = SpectralEnergyDistance((1024,), floor_db=-80.0, bands_hz=bands)
+        least = seen.over_batch(real, fake)
+        rise[bands is None] = seen.over_batch(real, fake + hum) - least
+    assert rise[False] > 20 * rise[True].abs()
+
+
+def test_bands_without_bins_and_short_spectra_have_no_part():
+    seen = SpectralEnergyDistance((64, 256), max_hz=2000.0, bands_hz=[10.0, 500.0, 3000.0])
+    assert seen.parts == {64: [slice(0, 9)], 256: [slice(0, 33), slice(0, 1), slice(1, 8), slice(8, 33)]}
+    with pytest.raises(ValueError, match="bands_hz: expected rising frequencies, but got"):
+        SpectralEnergyDistance(bands_hz=[500.0, 100.0])
+
+
+@pytest.mark.parametrize("scale", [128, 256, 1024])
+def test_both_ways_to_a_spectrum_agree_with_torch(scale):
+    wave = tones(pitches(2, 0), 1)
+    expected = torch.stft(
+        wave, scale, scale // 4, window=torch.hann_window(scale), center=False, return_complex=True
+    )
+    magnitude = SpectralEnergyDistance((scale,), level=1.0, floor_db=-200.0)._spectra(wave)[0]
+    bins = scale // 2 + 1
+    torch.testing.assert_close(
+        magnitude * bins**0.5, expected.abs().transpose(1, 2) * 4 / scale, atol=1e-6, rtol=1e-4
+    )
