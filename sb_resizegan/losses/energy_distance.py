@@ -18,7 +18,7 @@ from sb_resizegan.utils.checks import check_integer, check_positive
 
 __all__ = ["SpectralEnergyDistance"]
 
-# From this length on the fast Fourier transform is faster than a product with a matrix, for all bins and for few.
+# From this length on the fast Fourier transform is faster than a product with a matrix.
 _FAST = 256
 
 
@@ -34,9 +34,9 @@ class SpectralEnergyDistance(nn.Module):
     their logarithms. Euclidean norms are of negative type, which the theory needs, and are computed for all
     pairs of a batch by matrix products; the source takes the sum of absolute values for the magnitudes.
 
-    A band that holds few bins hardly moves a norm over all of them, however wrong it is. With ``bands_hz`` the
-    norms of the logarithms of each band are taken beside those of the whole, each over the root of its bins, so
-    that each band's own distribution counts as much: a sum of such distances is one too.
+    A band that holds few bins hardly moves a norm over all of them, however wrong it is. With ``bands_hz``
+    the norms of the logarithms of each band are taken beside those of the whole, each over the root of its
+    bins, so that each band's own distribution counts as much: a sum of such distances is one too.
 
     Two forms:
 
@@ -60,8 +60,8 @@ class SpectralEnergyDistance(nn.Module):
     sample_rate : int
         In Hz; only frequencies need it.
     bands_hz : sequence of float, optional
-        Frequencies, rising, at which the spectrum is cut into bands that count beside the whole, in Hz; none by
-        default. Scales below 256 samples, which hardly resolve bands, have none.
+        Frequencies, rising, at which the spectrum is cut into bands that count beside the whole, in Hz; none
+        by default. Scales below 256 samples, which hardly resolve bands, have none.
 
     Raises
     ------
@@ -157,7 +157,10 @@ class SpectralEnergyDistance(nn.Module):
         return total / len(spectra[0])
 
     def _spectra(self, signals: torch.Tensor) -> list[torch.Tensor]:
-        """Of each scale the magnitudes and each part's logarithms, ``(batch, frames, bins)``, over the root of bins."""
+        """Of each scale the magnitudes and each part's logarithms, over the root of its bins.
+
+        Each is ``(batch, frames, bins)``.
+        """
         features = []
         with torch.autocast(signals.device.type, enabled=False):
             signals = signals.float()

@@ -13,9 +13,8 @@ from sb_resizegan.metrics.lone_process import LoneProcess
 @pytest.fixture
 def echo(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text(
-        f"import runpy\nanswer = runpy.run_path({lone_process.__file__!r})['answer']\nanswer(lambda word: word)\n"
-    )
+    module = lone_process.__file__
+    script.write_text(f"import runpy\nrunpy.run_path({module!r})['answer'](lambda word: word)\n")
     with LoneProcess(script) as process:
         yield process
 
@@ -33,7 +32,7 @@ def forked(function):
 
 
 def test_a_forked_process_neither_takes_nor_gives_the_answers_of_its_parent(echo):
-    """Both call at any time; each hears its own words, and the child's end leaves the parent's process alone."""
+    """Both call; each hears its own words, and the child's end leaves the parent's process alone."""
     assert echo.call(["parent"], seconds=60) == "parent"
 
     def child():
