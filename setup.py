@@ -28,7 +28,9 @@ ROOMS = ["pyroomacoustics>=0.10"]
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"]
 LIVE = ["sounddevice>=0.4.6"]
 DOCS = ["mkdocs-material>=9.7", "mkdocstrings[python]>=1.0"]
-TEST = [*TRAIN, *ONNX, "pytest>=8", "pytest-xdist>=3.5"]
+# Others' computations of the same figures.
+REFERENCES = ["praat-parselmouth>=0.4.3", "prdc>=0.2", "scikit-learn>=1.3"]
+TEST = [*TRAIN, *ROOMS, *ONNX, *REFERENCES, "pytest>=8", "pytest-xdist>=3.5"]
 
 setup(
     name="sb_resizegan",

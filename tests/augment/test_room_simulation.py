@@ -1,7 +1,6 @@
 """Simulated rooms: what was asked for, the same every time, of use to a training."""
 
 import csv
-import importlib.util
 
 import numpy as np
 import pytest
@@ -11,9 +10,6 @@ from sb_resizegan.augment.room_simulation import SAMPLE_RATE, draw_room, simulat
 from sb_resizegan.commands import rooms
 from sb_resizegan.dataio.recordings import Recordings
 
-needs_package = pytest.mark.skipif(
-    importlib.util.find_spec("pyroomacoustics") is None, reason="pyroomacoustics is not installed"
-)
 DRAWN = [draw_room(7, number) for number in range(200)]
 
 
@@ -39,7 +35,6 @@ def test_a_room_depends_on_seed_and_number_alone():
     assert draw_room(7, 3) == DRAWN[3] != draw_room(8, 3)
 
 
-@needs_package
 @pytest.mark.parametrize("number", range(6))
 def test_responses_decay_as_they_should_and_begin_with_the_direct_path(number):
     room = DRAWN[number]
@@ -52,7 +47,6 @@ def test_responses_decay_as_they_should_and_begin_with_the_direct_path(number):
     assert np.array_equal(response, simulate_response(room))
 
 
-@needs_package
 def test_the_command_makes_a_list_that_can_be_trained_with(tmp_path, capsys):
     folder = tmp_path / "rooms"
     assert rooms.main(["-o", str(folder), "--count", "3", "--seed", "7"]) == 0

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from prdc import compute_prdc
 
 from sb_resizegan.metrics.coverage import kernel_distance, measure_coverage, standard_features
 
@@ -31,7 +32,6 @@ def test_agrees_with_the_definitions_point_by_point():
 
 
 def test_agrees_with_prdc():
-    compute_prdc = pytest.importorskip("prdc").compute_prdc
     own, real = cloud(200, 0) + 0.5, cloud(200, 1)
     expected = compute_prdc(real_features=real.numpy(), fake_features=own.numpy(), nearest_k=5)
     got = measure_coverage(own, real, 5)

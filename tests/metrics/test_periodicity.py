@@ -2,6 +2,7 @@
 
 import math
 
+import parselmouth
 import pytest
 import scipy.stats
 import torch
@@ -46,7 +47,6 @@ def test_silence_has_no_voice_and_no_pitch():
 
 
 def test_agrees_with_praat_on_real_windows(real_windows):
-    parselmouth = pytest.importorskip("parselmouth")
     strength, f0 = measure_periodicity(real_windows[:400])
     praat_strength, praat_f0 = [], []
     for window in real_windows[:400].double().numpy():
