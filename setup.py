@@ -57,7 +57,7 @@ setup(
         "hyperpyyaml>=1.2.2",
         "numpy>=1.24",
         "scipy>=1.10",
-        "soundfile>=0.12.1",
+        "soundfile>=0.13",
         "tqdm>=4.60",
         "filelock>=3.12",
         "ruamel.yaml>=0.17.28",

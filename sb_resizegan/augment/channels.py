@@ -9,7 +9,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from sb_resizegan.utils.random import Draws
 
-__all__ = ["BANDS_HZ", "CODECS", "band_limited", "clipped", "coded"]
+__all__ = ["BANDS_HZ", "CODECS", "aligned", "band_limited", "clipped", "coded"]
 
 # Lower and upper limits in Hz: the telephone (G.712), G.722 and its like, the codecs' common sampling rates.
 BANDS_HZ = ((300.0, 3400.0), (200.0, 3800.0), (50.0, 7000.0), (0.0, 4000.0), (0.0, 5500.0), (0.0, 6000.0))
@@ -112,9 +112,32 @@ def coded(draws: Draws, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     )
     stream.seek(0)
     decoded, _ = soundfile.read(stream, dtype="float32")
-    lag = _lag(waveform, decoded)
-    result = np.zeros_like(waveform)
-    part = decoded[lag : lag + len(waveform)] if lag >= 0 else decoded[: len(waveform) + lag]
+    return aligned(waveform, decoded)
+
+
+def aligned(sent: np.ndarray, received: np.ndarray) -> np.ndarray:
+    """What came out of a line, moved to where it resembles most what went in, and of the same length.
+
+    Arguments
+    ---------
+    sent : numpy.ndarray
+        ``(time,)``, float32.
+    received : numpy.ndarray
+        ``(any time,)``, float32; late or early by 4096 samples at most.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(time,)``, float32; zeros where nothing came.
+
+    Example
+    -------
+    >>> aligned(np.array([0, 1, 0, 0], dtype=np.float32), np.array([0, 0, 0, 2], dtype=np.float32)).tolist()
+    [0.0, 2.0, 0.0, 0.0]
+    """
+    lag = _lag(sent, received)
+    result = np.zeros_like(sent)
+    part = received[lag : lag + len(sent)] if lag >= 0 else received[: len(sent) + lag]
     result[max(-lag, 0) : max(-lag, 0) + len(part)] = part
     return result
 
@@ -125,5 +148,6 @@ def _lag(sent, received):
     likeness = irfft(rfft(received, n=size) * np.conj(rfft(sent, n=size)), n=size)
     if not np.any(likeness):
         return 0
-    near = np.concatenate([likeness[-SEARCH:], likeness[: SEARCH + 1]])
-    return int(near.argmax()) - SEARCH
+    reach = min(SEARCH, size // 2 - 1)
+    near = np.concatenate([likeness[size - reach :], likeness[: reach + 1]])
+    return int(near.argmax()) - reach
