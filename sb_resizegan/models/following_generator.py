@@ -81,20 +81,33 @@ class FollowingGenerator(SpectralGenerator):
 
     def enhance(self, noisy: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
         """Enhanced speech of normalised noisy speech; see `EnhancementGenerator`."""
-        time = noisy.shape[1]
         spectrum = self.spectrum(noisy)
         level = self.followed_level(spectrum)
+        estimate = self.estimated(self.compressed(spectrum, level), latent)
+        return self.synthesised(self.expanded(estimate, level), noisy.shape[1])
+
+    def compressed(self, spectrum: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """What the network sees of a spectrum: relative to its level, compressed, without the last bin."""
         spectrum = spectrum[:, :-1] / level
-        compressed = spectrum * (spectrum.abs() + EPSILON).pow(self.compression - 1)
+        return spectrum * (spectrum.abs() + EPSILON).pow(self.compression - 1)
+
+    def estimated(self, compressed: torch.Tensor, latent: torch.Tensor | None) -> torch.Tensor:
+        """The estimate of the clean compressed spectrum, ``(batch, bins, frames)``."""
         outputs = self.outputs(compressed, latent)
         estimate = compressed * (1 + outputs[0])
-        if self.direct:
-            estimate = estimate + outputs[1]
-        enhanced = estimate * (estimate.abs() + EPSILON).pow(1 / self.compression - 1) * level
-        enhanced = pad(enhanced, (0, 0, 0, 1))
+        return estimate + outputs[1] if self.direct else estimate
+
+    def expanded(self, compressed: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """Undoes `compressed()`; the last bin is 0."""
+        return pad(
+            compressed * (compressed.abs() + EPSILON).pow(1 / self.compression - 1) * level, (0, 0, 0, 1)
+        )
+
+    def synthesised(self, spectrum: torch.Tensor, time: int) -> torch.Tensor:
+        """Waveform ``(batch, time)`` of a spectrum."""
         padded = (spectrum.shape[2] - 1) * self.hop
         waveform = torch.istft(
-            enhanced * math.sqrt(self.n_fft), self.n_fft, self.hop, window=self.window, length=padded
+            spectrum * math.sqrt(self.n_fft), self.n_fft, self.hop, window=self.window, length=padded
         )
         return waveform[:, :time]
 
