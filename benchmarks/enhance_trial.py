@@ -28,7 +28,7 @@ from sb_resizegan.dataio.voices import balanced
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.evaluation.systems import load_system
-from sb_resizegan.losses.enhancement import EnhancementObjective
+from sb_resizegan.losses.enhancement_objective import EnhancementObjective
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.training.cpu import keep_cpu_fast
 

@@ -19,7 +19,7 @@ import torch
 from sb_resizegan.brains import frozen
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.prepare.speech import prepare_speech
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.metrics.distribution import frechet_with_noise_floor
 from sb_resizegan.metrics.periodicity import measure_periodicity, wasserstein_1d
 from sb_resizegan.metrics.spectral_balance import low_frequency_energy, spectral_distance

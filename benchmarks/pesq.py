@@ -32,7 +32,7 @@ import pesq as official
 
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.metrics.pesq.inputs import prepare
-from sb_resizegan.metrics.pesq.measure import evaluate, first_pass
+from sb_resizegan.metrics.pesq.pipeline import evaluate, first_pass
 from tests.metrics.degradations import make_pair
 
 SETS = {

@@ -12,7 +12,7 @@ import time
 
 from sb_resizegan.dataio.prepare.default_corpus import LANGUAGES, prepare_default_corpus
 from sb_resizegan.dataio.prepare.speech import prepare_speech
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.training.loader import WindowStream
 
 

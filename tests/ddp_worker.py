@@ -12,7 +12,7 @@ from speechbrain.utils.distributed import ddp_init_group
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from tests.small_run import SmallRun
 
 if __name__ == "__main__":

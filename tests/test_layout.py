@@ -46,3 +46,19 @@ def test_a_file_holds_one_idea():
     """No file of the package has more than 300 lines."""
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.py")}
     assert not {str(path): length for path, length in lengths.items() if length > 300}
+
+
+def test_no_two_files_have_one_name():
+    """A name says which file is meant: none stands twice, nor a plural beside its singular.
+
+    The files of the subcommands are named by what a user types, singular or plural.
+    """
+    paths = [path.relative_to(ROOT) for path in ROOT.rglob("*.py")]
+    paths = [path for path in paths if path.parts[0] != "pretrained" and not path.stem.startswith("__")]
+    same, alike = {}, {}
+    for path in paths:
+        same.setdefault(path.stem, []).append(str(path))
+        if path.parts[0] != "commands":
+            alike.setdefault(path.stem.removesuffix("s"), []).append(str(path))
+    assert len(same) > 100
+    assert [found for found in [*same.values(), *alike.values()] if len(found) > 1] == []

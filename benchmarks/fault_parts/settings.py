@@ -27,7 +27,7 @@ class _Started(Exception):
 
 def begin(words: list[str]) -> int:
     """A training up to its first step."""
-    from sb_resizegan.brains.adversarial import AdversarialBrain
+    from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 
     def fit(self: object, *arguments: object, **options: object) -> None:
         raise _Started

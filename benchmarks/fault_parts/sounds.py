@@ -13,8 +13,8 @@ from sb_resizegan.dataio.long_files import StreamedFile
 from sb_resizegan.dataio.prepare.speech import examine_file
 from sb_resizegan.dataio.recordings import NoRecordingsError, Recordings
 from sb_resizegan.dataio.utterances import read_pair
-from sb_resizegan.evaluation.folders import FilePair
-from sb_resizegan.evaluation.folders import read_pair as read_file_pair
+from sb_resizegan.evaluation.folder_scores import FilePair
+from sb_resizegan.evaluation.folder_scores import read_pair as read_file_pair
 
 __all__ = ["FORMATS", "break_file", "sounds"]
 

@@ -1,10 +1,10 @@
 """Brains: they order the steps of a training; losses, models and measures do the computing."""
 
-from sb_resizegan.brains.adversarial import AdversarialBrain
-from sb_resizegan.brains.enhancement import EnhancementBrain
+from sb_resizegan.brains.adversarial_brain import AdversarialBrain
+from sb_resizegan.brains.enhancement_brain import EnhancementBrain
 from sb_resizegan.brains.modules import frozen, unwrap, without_ddp
-from sb_resizegan.brains.vocoder import VocoderBrain
-from sb_resizegan.brains.window import WGANBrain
+from sb_resizegan.brains.vocoder_brain import VocoderBrain
+from sb_resizegan.brains.window_brain import WGANBrain
 
 __all__ = [
     "AdversarialBrain",

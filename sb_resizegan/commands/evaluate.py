@@ -83,7 +83,7 @@ def named(parser: CommandParser, option: str, form: str, words: str, taken: Sequ
 
 def load_models(parser: CommandParser, options: argparse.Namespace) -> dict:
     """The systems to be scored, by the names that the table gives them."""
-    from sb_resizegan.evaluation.evaluate import RESERVED
+    from sb_resizegan.evaluation.pair_evaluation import RESERVED
     from sb_resizegan.evaluation.systems import load_system
     from sb_resizegan.inference import ModelSourceError
 
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from sb_resizegan.dataio.prepare.pair_layouts import LAYOUTS
     from sb_resizegan.evaluation.enhanced_folder import read_enhanced_folder, read_transcripts
-    from sb_resizegan.evaluation.evaluate import RESERVED, evaluate
+    from sb_resizegan.evaluation.pair_evaluation import RESERVED, evaluate
     from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions, installed_scores
     from sb_resizegan.evaluation.systems import SAMPLE_RATE, as_sampler, as_system
     from sb_resizegan.report.enhancement_page import write_enhancement_report

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
     from sb_resizegan.inference import ModelSourceError
-    from sb_resizegan.training.export import export_generator, loading_code
+    from sb_resizegan.training.checkpoint_export import export_generator, loading_code
 
     try:
         folder = export_generator(

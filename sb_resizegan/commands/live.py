@@ -21,7 +21,7 @@ from sb_resizegan.commands.finishing_options import add_finishing, check_finishi
 from sb_resizegan.commands.parser import CommandParser, check_least, complain, say
 
 if TYPE_CHECKING:
-    from sb_resizegan.inference.live import LiveEnhancement
+    from sb_resizegan.inference.live_sound import LiveEnhancement
 
 METER_SECONDS = 0.25
 # After so long without a block, a device is taken to be gone.
@@ -85,7 +85,7 @@ def loaded(options: argparse.Namespace, rate: int, channels: int) -> "LiveEnhanc
     """The stream, at the sound's rate."""
     import torch
 
-    from sb_resizegan.inference.live import LiveEnhancement
+    from sb_resizegan.inference.live_sound import LiveEnhancement
     from sb_resizegan.inference.streaming import StreamingEnhancement
 
     # Recurrent layers fade to numbers that processors are slow with; a hop is too little for several threads.
@@ -104,7 +104,7 @@ def simulated(options: argparse.Namespace) -> int:
 
     from sb_resizegan.dataio.audio import audio_blocks, audio_header
     from sb_resizegan.dataio.long_files import Spool, choose_format
-    from sb_resizegan.inference.live import simulate
+    from sb_resizegan.inference.live_sound import simulate
 
     header = audio_header(options.simulate)
     samples = np.concatenate([block for block, _ in audio_blocks(options.simulate)])

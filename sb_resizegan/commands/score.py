@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
 
     from sb_resizegan.evaluation.enhanced_folder import read_transcripts
-    from sb_resizegan.evaluation.folders import add_noisy, find_pairs, score_pairs
+    from sb_resizegan.evaluation.folder_scores import add_noisy, find_pairs, score_pairs
     from sb_resizegan.evaluation.scoring_options import ScoringOptions, columns_of
 
     check_device(parser, options.device)

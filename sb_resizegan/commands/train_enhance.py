@@ -11,16 +11,16 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
-from sb_resizegan.evaluation.evaluate import evaluate
+from sb_resizegan.evaluation.pair_evaluation import evaluate
 from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
 from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
+from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.enhancement_data import as_batches, load_data, segment_samples
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
-from sb_resizegan.training.export import export_generator
 from sb_resizegan.training.run import (
     experiment_folder,
     init_processes,

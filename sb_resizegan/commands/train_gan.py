@@ -12,10 +12,10 @@ from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.dataio.prepare.speech import prepare_speech
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.report.windows_page import write_report
+from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.cpu import keep_cpu_fast
-from sb_resizegan.training.export import export_generator
 from sb_resizegan.training.run import (
     experiment_folder,
     init_processes,

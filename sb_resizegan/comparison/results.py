@@ -4,7 +4,7 @@ import torch
 
 from sb_resizegan.comparison.grid import GridRun
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.inference import SpeechWindowGenerator, load_weights
 from sb_resizegan.metrics.gradients import gradient_waveforms
 from sb_resizegan.training.checkpoints import AtomicCheckpointer

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sb_resizegan.inference.enhancement import GenerativeEnhancement
+    from sb_resizegan.inference.generated_windows import SpeechWindowGenerator
     from sb_resizegan.inference.interfaces import CheckedPretrained
     from sb_resizegan.inference.model_sources import ModelSourceError, shipped_models
     from sb_resizegan.inference.streaming import StreamingEnhancement
     from sb_resizegan.inference.vocoder import Vocoder
     from sb_resizegan.inference.waveform_module import WaveformModule
     from sb_resizegan.inference.weights import SafetensorsPretrainer, load_weights
-    from sb_resizegan.inference.windows import SpeechWindowGenerator
 
 __all__ = [
     "CheckedPretrained",
@@ -34,7 +34,7 @@ MODULES = {
     "GenerativeEnhancement": "enhancement",
     "ModelSourceError": "model_sources",
     "SafetensorsPretrainer": "weights",
-    "SpeechWindowGenerator": "windows",
+    "SpeechWindowGenerator": "generated_windows",
     "StreamingEnhancement": "streaming",
     "Vocoder": "vocoder",
     "WaveformModule": "waveform_module",

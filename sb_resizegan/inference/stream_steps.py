@@ -10,7 +10,7 @@ import torch
 
 from sb_resizegan.inference.model_sources import ModelSourceError
 from sb_resizegan.inference.seeded_latents import LATENT_FRAMES, SeededLatents
-from sb_resizegan.models.streaming import StreamingStep
+from sb_resizegan.models.hop_module import StreamingStep
 
 __all__ = ["OnnxStep", "StepLatents", "StreamStep", "TorchStep"]
 

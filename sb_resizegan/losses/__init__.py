@@ -9,9 +9,9 @@ from sb_resizegan.losses.adversarial import (
     gradient_penalty,
 )
 from sb_resizegan.losses.energy_distance import SpectralEnergyDistance
-from sb_resizegan.losses.enhancement import EnhancementObjective
+from sb_resizegan.losses.enhancement_objective import EnhancementObjective
 from sb_resizegan.losses.relativistic import RelativisticR1R2
-from sb_resizegan.losses.vocoder import VocoderObjective, feature_matching, multi_resolution_stft
+from sb_resizegan.losses.vocoder_objective import VocoderObjective, feature_matching, multi_resolution_stft
 
 __all__ = [
     "EnhancementObjective",

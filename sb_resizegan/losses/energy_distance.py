@@ -100,7 +100,7 @@ class SpectralEnergyDistance(nn.Module):
         top = sample_rate / 2 if max_hz is None else min(check_positive("max_hz", max_hz), sample_rate / 2)
         edges = [check_positive("bands_hz", edge) for edge in bands_hz or ()]
         if edges != sorted(set(edges)):
-            raise ValueError(f"bands_hz: expected rising frequencies, but got {list(bands_hz)}")
+            raise ValueError(f"bands_hz: expected rising frequencies, but got {edges}")
         self.parts: dict[int, list[slice]] = {}
         for scale in self.scales:
             bins = int(top * scale / sample_rate) + 1

@@ -15,7 +15,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from sb_resizegan.models.stages import CriticStages
-from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples, without_padding
+from sb_resizegan.nnet.utterance_level import (
+    divided_by_level,
+    utterance_level,
+    valid_samples,
+    without_padding,
+)
 
 
 class ConditionalCritic(CriticStages):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from sb_resizegan.nnet.level import divided_by_level, utterance_level
+from sb_resizegan.nnet.utterance_level import divided_by_level, utterance_level
 from sb_resizegan.utils.checks import check_integer
 from sb_resizegan.utils.counter_random import RandomSource, draw_normal
 

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sb_resizegan.nnet.checks import check_input
 from sb_resizegan.nnet.downsampling import lowpass_kernel
 from sb_resizegan.nnet.interpolation import interpolation_phases
+from sb_resizegan.nnet.layer_checks import check_input
 
 __all__ = ["AntiAliased"]
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sb_resizegan.nnet.checks import LONGEST, MOST_DB, check_input
 from sb_resizegan.nnet.composition import block_table, strided_table
 from sb_resizegan.nnet.interpolation import interpolation_phases
+from sb_resizegan.nnet.layer_checks import LONGEST, MOST_DB, check_input
 from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
 from sb_resizegan.utils.checks import check_choice, check_integer, check_positive
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sb_resizegan.nnet.checks import check_input
+from sb_resizegan.nnet.layer_checks import check_input
 from sb_resizegan.utils.checks import check_integer
 from sb_resizegan.utils.counter_random import RandomSource, draw_integers
 

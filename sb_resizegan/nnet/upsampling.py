@@ -22,8 +22,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sb_resizegan.nnet import composition
-from sb_resizegan.nnet.checks import LONGEST, MOST_DB, check_input
 from sb_resizegan.nnet.interpolation import RESIZE_MODES, interpolation_phases
+from sb_resizegan.nnet.layer_checks import LONGEST, MOST_DB, check_input
 from sb_resizegan.nnet.polyphase import block_convolution, composed_kernels, frames_in_block
 from sb_resizegan.utils.checks import check_choice, check_integer, check_positive
 

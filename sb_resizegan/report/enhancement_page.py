@@ -9,6 +9,7 @@ from sb_resizegan.evaluation.system_scores import SystemScores
 from sb_resizegan.metrics.latents import describe_variation
 from sb_resizegan.metrics.measures import noisy_column
 from sb_resizegan.report.evaluation_folder import read_examples, read_variation
+from sb_resizegan.report.finished_runs import begins, by_epoch, read_or_note, read_settings, short_names
 from sb_resizegan.report.html import (
     ReportTable,
     curves,
@@ -22,7 +23,6 @@ from sb_resizegan.report.html import (
     write_page,
 )
 from sb_resizegan.report.measures_csv import read_measures
-from sb_resizegan.report.runs import begins, by_epoch, read_or_note, read_settings, short_names
 from sb_resizegan.report.score_table import caption, cells, header, noted, read_scores
 
 __all__ = ["EnhancementRun", "is_enhancement_run", "read_enhancement_run", "write_enhancement_report"]

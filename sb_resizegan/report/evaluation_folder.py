@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sb_resizegan.evaluation.by_snr import choose_shown
-from sb_resizegan.evaluation.evaluate import EvaluationResult
+from sb_resizegan.evaluation.pair_evaluation import EvaluationResult
 from sb_resizegan.metrics.latents import describe_variation
 from sb_resizegan.report.enhancement_figures import pesq_figure, utterances_figure
 from sb_resizegan.report.measures_csv import write_measures

@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from sb_resizegan.metrics.measures import readable, reference_column
+from sb_resizegan.report.finished_runs import begins, by_epoch, read_or_note, read_settings, short_names
 from sb_resizegan.report.html import (
     ReportTable,
     curves,
@@ -24,7 +25,6 @@ from sb_resizegan.report.html import (
     write_page,
 )
 from sb_resizegan.report.measures_csv import read_measures
-from sb_resizegan.report.runs import begins, by_epoch, read_or_note, read_settings, short_names
 from sb_resizegan.report.window_figures import comparison_figure
 
 __all__ = ["ReportTable", "Run", "read_run", "write_report"]

@@ -57,7 +57,7 @@ class WindowStream(DataLoader):
     -------
     >>> import numpy as np, soundfile
     >>> from sb_resizegan.dataio.prepare.speech import prepare_speech
-    >>> from sb_resizegan.dataio.windows import SpeechWindows
+    >>> from sb_resizegan.dataio.speech_windows import SpeechWindows
     >>> folder = getfixture("tmp_path")
     >>> for name in ("a.wav", "b.wav"):
     ...     soundfile.write(folder / name, 0.1 * np.sin(np.arange(16000)), 16000)

@@ -16,7 +16,7 @@ import torch
 from sb_resizegan import __version__
 from sb_resizegan.inference.model_sources import ModelSourceError
 from sb_resizegan.inference.stream_steps import FORMAT
-from sb_resizegan.models.streaming import StreamingStep
+from sb_resizegan.models.hop_module import StreamingStep
 from sb_resizegan.utils.extras import require
 from sb_resizegan.utils.files import replacing
 

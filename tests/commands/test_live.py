@@ -9,7 +9,7 @@ import soundfile
 from sb_resizegan.commands import live as command
 from sb_resizegan.commands.main import main
 from sb_resizegan.inference import StreamingEnhancement
-from sb_resizegan.inference.live import LiveEnhancement, simulate
+from sb_resizegan.inference.live_sound import LiveEnhancement, simulate
 from tests.inference.small import exported_causal, small_generator, small_model
 
 

@@ -14,8 +14,8 @@ import torch
 
 from sb_resizegan.models.window_generator import WindowGenerator
 from sb_resizegan.nnet.average import exponential_average
+from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.checkpoints import AtomicCheckpointer
-from sb_resizegan.training.export import export_generator
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from sb_resizegan.commands.main import main
-from sb_resizegan.evaluation import folders as folders_module
+from sb_resizegan.evaluation import folder_scores as folders_module
 
 ROOT = Path(__file__).resolve().parents[2]
 

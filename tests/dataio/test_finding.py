@@ -13,7 +13,7 @@ from sb_resizegan.dataio.finding import files_below, left_out_lines, why_left_ou
 from sb_resizegan.dataio.prepare.pair_layouts import find_pair_files
 from sb_resizegan.dataio.prepare.sources import find_recordings
 from sb_resizegan.dataio.prepare.speech import prepare_speech
-from sb_resizegan.evaluation.folders import find_pairs
+from sb_resizegan.evaluation.folder_scores import find_pairs
 from sb_resizegan.inference.file_trees import find_jobs
 
 RATE = 16000

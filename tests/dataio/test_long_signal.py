@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from sb_resizegan.dataio import long_signal, recordings_cache, windows
+from sb_resizegan.dataio import long_signal, recordings_cache, speech_windows
 from sb_resizegan.dataio.activity import active_level, active_regions, frame_levels
 from sb_resizegan.dataio.audio import read_mono, read_signal
 from sb_resizegan.dataio.long_signal import LongSignal, blocks_of
 from sb_resizegan.dataio.prepare.speech import prepare_speech
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.dataio.resampling import low_pass, low_passed_blocks, resample
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 
 RATE = 16000
 
@@ -70,7 +70,7 @@ def test_trainings_get_the_same_of_long_recordings(bursts, rate, tmp_path, monke
     both = {}
     for seconds in (600, 1):
         monkeypatch.setattr(recordings_cache, "LONG_SECONDS", seconds)
-        monkeypatch.setattr(windows, "LONG_SECONDS", seconds)
+        monkeypatch.setattr(speech_windows, "LONG_SECONDS", seconds)
         recordings = Recordings(tmp_path / "speech", cache_folder=tmp_path / str(seconds))
         train = SpeechWindows(tmp_path / "manifests" / "train.json", data_root=tmp_path / "speech")
         both[seconds] = recordings, train

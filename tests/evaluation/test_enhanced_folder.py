@@ -6,7 +6,7 @@ import soundfile
 
 from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.enhanced_folder import MissingOutputError, read_enhanced_folder, read_transcripts
-from sb_resizegan.evaluation.evaluate import evaluate
+from sb_resizegan.evaluation.pair_evaluation import evaluate
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions
 from sb_resizegan.report.score_table import made_worse, markdown

@@ -12,7 +12,7 @@ import soundfile
 import torch
 from speechbrain.nnet.losses import cal_si_snr
 
-from sb_resizegan.evaluation.folders import find_pairs, read_pair
+from sb_resizegan.evaluation.folder_scores import find_pairs, read_pair
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.evaluation.scoring_options import ScoringOptions, columns_of, installed_scores
 from sb_resizegan.metrics import speech_scores

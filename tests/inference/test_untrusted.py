@@ -31,7 +31,7 @@ ATTACKS = {
     "apply without arguments": "x: !apply:os.getcwd",
     "applyref": 'x: !applyref:os.system ["touch MARKER"]',
     "new of a stranger": 'x: !new:subprocess.Popen [["touch", "MARKER"]]',
-    "new through an attribute": 'x: !new:sb_resizegan.inference.windows.os.system ["touch MARKER"]',
+    "new through an attribute": 'x: !new:sb_resizegan.inference.generated_windows.os.system ["touch MARKER"]',
     "new of a permitted name's attribute": "x: !new:sb_resizegan.models.SpectralGenerator.__init__ {}",
     "new of a prefix": "x: !new:sb_resizegan.models.SpectralGeneratorX {}",
     "new with a blank": '"x": !<!new:sb_resizegan.models.SpectralGenerator%20> {}',

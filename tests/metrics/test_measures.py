@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from sb_resizegan.evaluation.scoring_options import columns_of, installed_scores
-from sb_resizegan.losses.enhancement import TERMS, EnhancementObjective
+from sb_resizegan.losses.enhancement_objective import TERMS, EnhancementObjective
 from sb_resizegan.metrics.measures import MEASURES, direction, measure_of, noisy_column, reference_column
 from sb_resizegan.metrics.pesq import pesq
 from sb_resizegan.metrics.speech_scores import SCORES, score_pair

@@ -7,7 +7,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sb_resizegan.metrics.pesq import pesq
-from sb_resizegan.metrics.pesq.measure import first_pass
+from sb_resizegan.metrics.pesq.pipeline import first_pass
 from sb_resizegan.metrics.pesq.splitting import MOST_ROUNDS
 
 WAITING_METHODS = {

@@ -7,7 +7,7 @@ from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.epoch_loop import EpochCounter
 
 from sb_resizegan.dataio.prepare.speech import prepare_speech
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.training.loader import WindowStream
 
 SEED = 11

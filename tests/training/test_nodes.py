@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from sb_resizegan.dataio.prepare.speech import prepare_speech
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from tests.small_run import SmallRun
 
 ROOT = Path(__file__).parents[2]

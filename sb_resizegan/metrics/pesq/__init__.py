@@ -8,8 +8,8 @@ stage by stage: ``level``, ``filters`` (with ``recursion``), ``alignment`` (whic
 
 from sb_resizegan.metrics.pesq.inputs import PesqStatus
 from sb_resizegan.metrics.pesq.loss import pesq_loss
-from sb_resizegan.metrics.pesq.measure import PesqDetails
-from sb_resizegan.metrics.pesq.score import pesq, pesq_details, pesq_raw
+from sb_resizegan.metrics.pesq.mos import pesq, pesq_details, pesq_raw
+from sb_resizegan.metrics.pesq.pipeline import PesqDetails
 from sb_resizegan.metrics.pesq.stateful import PesqStats
 
 __all__ = ["PesqDetails", "PesqStats", "PesqStatus", "pesq", "pesq_details", "pesq_loss", "pesq_raw"]

@@ -5,7 +5,7 @@ import torch
 from sb_resizegan.metrics.pesq.aggregation import mos_lqo
 from sb_resizegan.metrics.pesq.inputs import PesqStatus, prepare
 from sb_resizegan.metrics.pesq.layout import full_precision, to_device
-from sb_resizegan.metrics.pesq.measure import evaluate
+from sb_resizegan.metrics.pesq.pipeline import evaluate
 
 HIGHEST_RAW = 4.5
 SCALES = ("raw", "mos")

@@ -7,7 +7,7 @@ import torch
 from speechbrain.utils.metric_stats import MetricStats
 
 from sb_resizegan.metrics.pesq.inputs import PesqStatus
-from sb_resizegan.metrics.pesq.score import pesq_details
+from sb_resizegan.metrics.pesq.mos import pesq_details
 from sb_resizegan.utils.processes import gathered, interleaved
 
 

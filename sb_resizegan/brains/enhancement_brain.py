@@ -3,9 +3,9 @@
 import speechbrain as sb
 import torch
 
-from sb_resizegan.brains.adversarial import AdversarialBrain
+from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 from sb_resizegan.brains.modules import unwrap
-from sb_resizegan.nnet.level import utterance_level, valid_samples
+from sb_resizegan.nnet.utterance_level import utterance_level, valid_samples
 
 
 class EnhancementBrain(AdversarialBrain):

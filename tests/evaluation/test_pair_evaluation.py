@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.evaluation.evaluate import evaluate
+from sb_resizegan.evaluation.pair_evaluation import evaluate
 from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions
 from sb_resizegan.report.enhancement_page import is_enhancement_run, write_enhancement_report
 from sb_resizegan.report.evaluation_folder import read_examples, read_variation, write_evaluation

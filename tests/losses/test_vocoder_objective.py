@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sb_resizegan.losses.vocoder import VocoderObjective, feature_matching, multi_resolution_stft
+from sb_resizegan.losses.vocoder_objective import VocoderObjective, feature_matching, multi_resolution_stft
 from sb_resizegan.nnet.mel_analysis import MelAnalysis
 
 

@@ -13,7 +13,7 @@ from sb_resizegan.dataio.activity import active_regions
 from sb_resizegan.dataio.audio import UnusableAudioError, read_mono
 from sb_resizegan.dataio.prepare.speech import prepare_speech
 from sb_resizegan.dataio.resampling import low_pass
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 
 RATE = 16000
 

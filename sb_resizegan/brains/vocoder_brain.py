@@ -3,9 +3,9 @@
 import speechbrain as sb
 import torch
 
-from sb_resizegan.brains.adversarial import AdversarialBrain
+from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 from sb_resizegan.brains.modules import frozen, unwrap, without_ddp
-from sb_resizegan.losses.vocoder import feature_matching
+from sb_resizegan.losses.vocoder_objective import feature_matching
 
 
 class VocoderBrain(AdversarialBrain):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sb_resizegan.models.following_generator import FollowingGenerator
+from sb_resizegan.models.hop_module import StreamingStep, fourier_matrices
 from sb_resizegan.models.spectral_generator import SpectralGenerator
-from sb_resizegan.models.streaming import StreamingStep, fourier_matrices
 
 SMALL = {"channels": 8, "time_units": 12, "band_units": 8, "blocks": 2, "causal": True}
 

@@ -12,8 +12,8 @@ from sb_resizegan.dataio.audio import write_audio
 from sb_resizegan.inference import ModelSourceError, SpeechWindowGenerator, load_weights
 from sb_resizegan.models.window_generator import WindowGenerator
 from sb_resizegan.nnet.average import exponential_average
+from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.checkpoints import AtomicCheckpointer
-from sb_resizegan.training.export import export_generator
 
 HPARAMS = """\
 seed: 3

@@ -11,7 +11,7 @@ from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, registe
 
 from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.prepare.speech import prepare_speech
-from sb_resizegan.dataio.windows import SpeechWindows
+from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.losses import (
     Hinge,
     NonSaturating,

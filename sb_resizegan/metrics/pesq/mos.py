@@ -4,7 +4,7 @@ import torch
 
 from sb_resizegan.metrics.pesq.inputs import PesqStatus, prepare
 from sb_resizegan.metrics.pesq.layout import full_precision, to_device
-from sb_resizegan.metrics.pesq.measure import PesqDetails, evaluate
+from sb_resizegan.metrics.pesq.pipeline import PesqDetails, evaluate
 
 
 @torch.no_grad()

@@ -17,8 +17,8 @@ from speechbrain.utils.fetching import LocalStrategy
 
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, SpeechWindowGenerator
 from sb_resizegan.nnet.average import exponential_average
+from sb_resizegan.training.checkpoint_export import export_generator, loading_code
 from sb_resizegan.training.checkpoints import AtomicCheckpointer
-from sb_resizegan.training.export import export_generator, loading_code
 from tests.inference.small import GENERATOR, small_generator, small_model
 
 ROOT = Path(__file__).resolve().parents[2]

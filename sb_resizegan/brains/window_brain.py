@@ -3,7 +3,7 @@
 import speechbrain as sb
 import torch
 
-from sb_resizegan.brains.adversarial import AdversarialBrain
+from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 from sb_resizegan.brains.modules import unwrap
 
 

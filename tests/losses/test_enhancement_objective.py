@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.losses.enhancement import EnhancementObjective
+from sb_resizegan.losses.enhancement_objective import EnhancementObjective
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from speechbrain.nnet.schedulers import LinearScheduler
 from speechbrain.utils.epoch_loop import EpochCounter
 
-from sb_resizegan.brains.vocoder import VocoderBrain
+from sb_resizegan.brains.vocoder_brain import VocoderBrain
 from sb_resizegan.losses import Hinge, RelativisticR1R2, VocoderObjective
 from sb_resizegan.models.random_window_critic import RandomWindowCritic
 from sb_resizegan.models.spectral_critic import SpectralCritic
