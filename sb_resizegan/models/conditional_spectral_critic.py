@@ -16,7 +16,12 @@ from torch import nn
 from sb_resizegan.models.conditional_critic import ConditionalCritic
 from sb_resizegan.nnet.activations import LEAKY_SLOPE, LeakyReLU
 from sb_resizegan.nnet.downsampling import Downsample1d
-from sb_resizegan.nnet.level import divided_by_level, utterance_level, valid_samples, without_padding
+from sb_resizegan.nnet.utterance_level import (
+    divided_by_level,
+    utterance_level,
+    valid_samples,
+    without_padding,
+)
 from sb_resizegan.utils.checks import check_integer
 from sb_resizegan.utils.counter_random import RandomSource
 

@@ -15,8 +15,8 @@ import torch
 from sb_resizegan.models.enhancement_generator import EnhancementGenerator
 from sb_resizegan.models.following_generator import FollowingGenerator
 from sb_resizegan.models.restoration_network import RestorationNetwork
-from sb_resizegan.nnet.level import divided_by_level
 from sb_resizegan.nnet.upsampling import Upsample1d
+from sb_resizegan.nnet.utterance_level import divided_by_level
 from sb_resizegan.utils.checks import check_integer
 
 __all__ = ["Restored", "RestoringGenerator"]
