@@ -78,8 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def check_settings(values, run_opts):
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     mixed = [key for key in ("clean", "noise", "rir") if values[key] is not None]
-    if values["data_folder"] is not None and mixed:
-        raise RunError(f"data_folder: expected either a paired corpus or {mixed} to mix, but got both")
+    if values["data_folder"] is not None and mixed and not values["general_share"]:
+        raise RunError(
+            f"data_folder: expected either a paired corpus or {mixed} to mix, or a general_share of the "
+            "mixtures above 0, but got both"
+        )
     if mixed and values["clean"] is None:
         raise RunError(f"clean: expected speech to mix with {mixed}, but got none")
     for key in ("clean", "noise", "rir", "data_folder", "valid_data", "test_data"):

@@ -9,6 +9,7 @@ from speechbrain.utils.distributed import run_on_main
 from sb_resizegan.augment.mixing import NoisyMixtures
 from sb_resizegan.augment.mixture_options import grouped_options
 from sb_resizegan.augment.responses import check_responses
+from sb_resizegan.dataio.alternating_source import AlternatingSource
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.pair_segments import PairedSegments
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
@@ -46,6 +47,7 @@ def segment_samples(hparams):
 
 def mixtures(hparams):
     """Mixtures to train on, and mixtures of other recordings unless there are pairs to validate on."""
+    held_out = hparams["valid_data"] is None and hparams["data_folder"] is None
     sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
     train, valid = {}, {}
     for name, source in sources.items():
@@ -63,7 +65,7 @@ def mixtures(hparams):
             check_responses(recordings, segment_samples(hparams))
         if name == "clean" and (hparams["balance_minutes"] is not None or hparams["source_weights"]):
             recordings = balance(recordings, source, hparams)
-        if hparams["valid_data"] is None:
+        if held_out:
             train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
         else:
             train[name] = recordings
@@ -120,6 +122,8 @@ def load_training_data(hparams):
             root,
             hparams["max_memory_gb"],
         )
+        if hparams["general_share"] and hparams["clean"] is not None:
+            train = AlternatingSource(train, mixtures(hparams)[0], hparams["general_share"])
     if hparams["valid_data"] is not None:
         folder, root = prepared(hparams, "valid_data", "valid_pairs", ["valid"], split="valid")
     elif hparams["data_folder"] is None:

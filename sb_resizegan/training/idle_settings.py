@@ -52,15 +52,25 @@ IDLE = (
     (SPECTRAL, "critic_inputs is waveform", lambda values: values.get("critic_inputs") == "waveform"),
     (WAVEFORM, "critic_inputs is spectral", lambda values: values.get("critic_inputs") == "spectral"),
     (
-        ("energy_scales", "energy_max_hz", "energy_floor_db"),
+        ("energy_bands_hz", "energy_floor_db", "energy_max_hz", "energy_scales"),
         "energy_weight is 0",
         lambda values: values.get("energy_weight") == 0,
     ),
     (("attenuation",), "upsampling is not sinc", lambda values: values.get("upsampling") != "sinc"),
-    (MIXING, "data_folder has pairs, which are not mixed", lambda values: bool(values["data_folder"])),
+    (
+        MIXING,
+        "data_folder has pairs, which are not mixed",
+        lambda values: bool(values["data_folder"]) and values.get("clean") is None,
+    ),
+    (("general_share",), "it wants both data_folder and clean", lambda values: not has_both(values)),
     (("reverberation",), "rir is null", lambda values: values.get("rir") is None),
     (("valid_utterances",), "valid_data is given", lambda values: bool(values.get("valid_data"))),
 )
+
+
+def has_both(values: Mapping[str, Any]) -> bool:
+    """Whether there is speech to mix beside a paired corpus."""
+    return bool(values.get("data_folder")) and values.get("clean") is not None
 
 
 def check_idle(given: Collection[str], values: Mapping[str, Any]) -> None:

@@ -78,6 +78,7 @@ RECIPE = {
         "compare_with": optional(MODEL),
         "cache_folder": optional(PATH),
         "segment_seconds": number(0.5, 600),
+        "general_share": number(0, 1),
         "snr_db": range_of(-100, 100),
         "level_db": range_of(-120, 0),
         "babble": PROBABILITY,

@@ -6,7 +6,7 @@ import soundfile
 
 from sb_resizegan.augment.responses import UnusableResponsesError
 from sb_resizegan.dataio.voices import MissingSpeakersError
-from sb_resizegan.training.enhancement_data import MIXING, mixtures
+from sb_resizegan.training.enhancement_data import MIXING, load_training_data, mixtures
 
 RATE = 16000
 
@@ -32,6 +32,7 @@ def hparams(tmp_path):
         "clean": str(tmp_path / "list.csv"),
         "noise": None,
         "rir": None,
+        "data_folder": None,
         "valid_data": None,
         "valid_fraction": 0.3,
         "seed": 1,
@@ -96,3 +97,20 @@ def test_rooms_that_cannot_be_used(hparams, tmp_path, options, words):
     write_response(hparams, tmp_path, **options)
     with pytest.raises(UnusableResponsesError, match=words):
         mixtures(hparams)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.25, 2), (1.0, 8)])
+def test_general_mixtures_beside_pairs(hparams, tmp_path, share, expected):
+    """Pairs here are a tone of 1 kHz, mixtures are not: each batch shows where it comes from."""
+    tone = 0.25 * np.sin(2 * np.pi * np.arange(2 * RATE) / 16)
+    for side in ("clean", "noisy"):
+        (tmp_path / "mine" / side).mkdir(parents=True)
+        for number in range(4):
+            soundfile.write(tmp_path / "mine" / side / f"{number}.wav", tone, RATE)
+    hparams |= {"data_folder": str(tmp_path / "mine"), "save_folder": str(tmp_path), "general_share": share}
+    hparams |= {"valid_fraction": 0.25, "max_memory_gb": 1.0}
+    source, utterances = load_training_data(hparams)
+    batches = [source.batch(n, 3, seed=0) for n in range(8)]
+    change = [(batch.noisy[:, 16:] - batch.noisy[:, :-16]).abs().max() for batch in batches]
+    assert sum(bool(value > 1e-3) for value in change) == expected
+    assert [len(utterance.noisy) for utterance in utterances] == [2 * RATE]  # validated on pairs alone

@@ -25,6 +25,7 @@ YAMLS = {
             "enhance",
             "enhance_base",
             "enhance_base_causal",
+            "enhance_finetune",
             "enhance_base_small",
             "enhance_causal",
             "enhance_regression",
