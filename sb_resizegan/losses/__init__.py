@@ -11,6 +11,7 @@ from sb_resizegan.losses.adversarial import (
 from sb_resizegan.losses.energy_distance import SpectralEnergyDistance
 from sb_resizegan.losses.enhancement_objective import EnhancementObjective
 from sb_resizegan.losses.relativistic import RelativisticR1R2
+from sb_resizegan.losses.restoration_objective import RestorationObjective
 from sb_resizegan.losses.vocoder_objective import VocoderObjective, feature_matching, multi_resolution_stft
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Hinge",
     "NonSaturating",
     "RelativisticR1R2",
+    "RestorationObjective",
     "SpectralEnergyDistance",
     "VocoderObjective",
     "WassersteinClipping",

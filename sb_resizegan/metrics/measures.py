@@ -66,6 +66,19 @@ MEASURES = {
     "waveform": Measure("waveform term", "", 3, "lower"),
     "pesq": Measure("PESQ term", "", 3, "lower"),
     "deletion": Measure("deletion term", "", 3, "lower"),
+    # Restored speech
+    "plcmos": Measure("PLCMOS", "", 2, "higher", "speechmos"),
+    "lost_distance_db": Measure("log-spectral distance where it was lost", "dB", 2, "lower"),
+    "kept_distance_db": Measure("log-spectral distance where it was kept", "dB", 2, "lower"),
+    "spread_lost_db": Measure("spread of draws where it was lost", "dB", 1),
+    "spread_kept_db": Measure("spread of draws where it was kept", "dB", 1, "lower"),
+    "spread_error_correlation": Measure("rank correlation of spread and error", "", 3, "higher"),
+    "covered": Measure("truth between the lowest and the highest draw", "", 3, "higher"),
+    "covered_nominal": Measure("the same, if draws were the truth's own", "", 3),
+    # Terms of the objective of restoration
+    "energy": Measure("energy distance", "", 3, "lower"),
+    "kept": Measure("distance where it was kept", "", 4, "lower"),
+    "gate": Measure("cross entropy of the gate", "", 3, "lower"),
     # Windows
     "prominence_worst_db": Measure("worst stride tone", "dB", 1, "lower"),
     "out_of_band_db": Measure("out-of-band energy", "dB", 1, "lower"),
