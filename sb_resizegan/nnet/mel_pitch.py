@@ -1,0 +1,117 @@
+"""Pitch of speech from its mel spectrum alone, without anything learned.
+
+Source
+------
+D. J. Hermes, "Measurement of pitch by subharmonic summation", JASA 83, 1988, for a pitch by what lies at its
+multiples; A. Camacho, J. G. Harris, "A sawtooth waveform inspired pitch estimator" (SWIPE), JASA 124, 2008,
+for cosines over frequency, which count what lies between the multiples against a pitch, and for the root of
+the magnitudes.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from sb_resizegan.nnet.mel_analysis import MelAnalysis
+
+__all__ = ["MelPitch"]
+
+CANDIDATES = 160
+TOP_HZ = 1500.0  # mel bands do not resolve harmonics above
+HARMONICS = 8
+NEIGHBOURS = 1  # frames on either side whose scores count, too
+QUIET = 1e-4  # magnitudes of bins that count for nothing
+
+
+class MelPitch(nn.Module):
+    """Fundamental frequency and strength of voicing of each frame of a mel spectrum.
+
+    The bands of up to 1 kHz are 37 Hz apart at 16 kHz and a Hann window of 1024 samples has lobes of 62 Hz:
+    harmonics from about 75 Hz apart can still be told in them. Roots of the magnitudes that the
+    pseudo-inverse gives are compared with a cosine over frequency for each candidate of pitch; what is
+    best over three frames is taken. Nothing beyond these is read, so a chunk with that context gives
+    the same.
+
+    Arguments
+    ---------
+    analysis : MelAnalysis
+        What the mel spectra are made with.
+    floor_hz, ceiling_hz : float
+        Range of pitch in Hz.
+
+    Raises
+    ------
+    ValueError
+        For a range that is none, or one that lies below two bins of the transform.
+
+    Example
+    -------
+    >>> tone = sum(torch.sin(2 * math.pi * 160 * k * torch.arange(8000) / 16000) for k in range(1, 9)) / 16
+    >>> analysis = MelAnalysis()
+    >>> f0, strength = MelPitch(analysis)(analysis(tone[None]))
+    >>> f0.shape, f"{f0[0, 10:20].mean().item():.0f} Hz", bool(strength[0, 10:20].min() > 0.7)
+    (torch.Size([1, 32]), '160 Hz', True)
+    """
+
+    templates: torch.Tensor  # constant buffers
+    inverse: torch.Tensor
+
+    def __init__(self, analysis: MelAnalysis, floor_hz: float = 65.0, ceiling_hz: float = 420.0) -> None:
+        super().__init__()
+        spacing = analysis.sample_rate / analysis.n_fft
+        if not 2 * spacing <= floor_hz < ceiling_hz <= analysis.sample_rate / 4:
+            raise ValueError(
+                f"floor_hz and ceiling_hz: expected {2 * spacing:g} <= floor_hz < ceiling_hz <= "
+                f"{analysis.sample_rate / 4:g} Hz, but got {floor_hz} and {ceiling_hz}"
+            )
+        self.floor_hz, self.ceiling_hz = floor_hz, ceiling_hz
+        bins = min(analysis.n_fft // 2, round(max(TOP_HZ, 2 * ceiling_hz) / spacing)) + 1
+        pitches = floor_hz * (ceiling_hz / floor_hz) ** torch.linspace(0, 1, CANDIDATES, dtype=torch.float64)
+        multiples = torch.arange(bins) * spacing / pitches[:, None]
+        counted = (multiples > 0.5) & (multiples < HARMONICS + 0.5)
+        cosines = torch.cos(2 * math.pi * multiples) * counted
+        cosines = cosines - counted * (cosines.sum(1, keepdim=True) / counted.sum(1, keepdim=True))
+        templates = cosines / cosines.norm(dim=1, keepdim=True)
+        self.register_buffer("templates", templates.float(), persistent=False)
+        self.register_buffer("inverse", analysis.inverse[:bins].clone(), persistent=False)
+
+    @property
+    def context_frames(self) -> int:
+        """Frames on either side that a frame's pitch depends on."""
+        return NEIGHBOURS
+
+    @torch.no_grad()
+    def forward(self, mel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pitch and strength.
+
+        Arguments
+        ---------
+        mel : torch.Tensor
+            ``(batch, n_mels, frames)``, as from `MelAnalysis`.
+
+        Returns
+        -------
+        f0 : torch.Tensor
+            ``(batch, frames)`` in Hz, also where nothing is voiced.
+        strength : torch.Tensor
+            ``(batch, frames)``, 0 to 1: the share of the spectrum's shape that the best cosine explains.
+        """
+        with torch.autocast(mel.device.type, enabled=False):
+            roots = ((self.inverse @ mel.float().exp()).clamp(min=0.0) + QUIET).sqrt()
+            shape = roots - roots.mean(dim=1, keepdim=True)
+            scores = (self.templates @ shape) / (shape.norm(dim=1, keepdim=True) + math.sqrt(QUIET))
+            padded = F.pad(scores, (NEIGHBOURS, NEIGHBOURS), mode="replicate")
+            scores = F.avg_pool1d(padded, 2 * NEIGHBOURS + 1, 1)
+            best, index = scores[:, 1:-1].max(dim=1, keepdim=True)
+            before, after = scores.gather(1, index), scores.gather(1, index + 2)
+            # The vertex of the parabola through the best candidate and its neighbours.
+            curvature = (before - 2 * best + after).clamp(max=-1e-6)
+            place = index + 1 + (0.5 * (before - after) / curvature).clamp(-0.5, 0.5)
+            step = math.log(self.ceiling_hz / self.floor_hz) / (CANDIDATES - 1)
+            f0 = self.floor_hz * (step * place).exp()
+            return f0.squeeze(1), best.squeeze(1).clamp(0.0, 1.0)
+
+    def extra_repr(self) -> str:
+        return f"floor_hz={self.floor_hz}, ceiling_hz={self.ceiling_hz}"
