@@ -22,7 +22,7 @@ LEARNED = [
     "resemblyzer>=0.1.4",
     "setuptools<81",
 ]
-SCORES = [*OFFICIAL, *PICTURES, *DNSMOS, *LEARNED]
+SCORES = [*OFFICIAL, *PICTURES, *DNSMOS, *LEARNED, "pyworld>=0.3.4"]
 ROOMS = ["pyroomacoustics>=0.10"]
 # onnx and onnxscript are what PyTorch's exporter needs.
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"]

@@ -2,7 +2,7 @@
 
 Loading torch and SpeechBrain takes seconds, which ``--help``, ``--version`` and a mistyped word need not wait
 for. So nothing here imports them, and neither do the modules of the subcommands before their arguments are
-read. The two trainings are the exception: their modules read like any SpeechBrain recipe, with all imports at
+read. The trainings are the exception: their modules read like any SpeechBrain recipe, with all imports at
 the top, and their help is made here, from their yaml.
 """
 
@@ -20,7 +20,9 @@ from sb_resizegan.utils.extras import EXTRAS, MissingExtraError, extra_of, requi
 COMMANDS = {
     "train-gan": "train a generator of speech windows",
     "train-enhance": "train a speech enhancer",
+    "train-vocoder": "train a vocoder: mel spectra to speech",
     "enhance": "enhance sound files and whole trees of them",
+    "vocode": "make speech of mel spectra, or copies of recordings by way of them",
     "live": "enhance what a microphone hears, as it hears it",
     "score": "score a folder of speech against a folder of clean speech",
     "evaluate": "score enhancers on pairs of noisy and clean speech: table, sounds, a page",
@@ -34,6 +36,7 @@ COMMANDS = {
 NEEDED = {
     "train-gan": ("train", EXTRAS["train"]),
     "train-enhance": ("train", EXTRAS["train"]),
+    "train-vocoder": ("train", EXTRAS["train"]),
     "compare": ("train", EXTRAS["train"]),
     "score": ("scores", ("pystoi",)),
     "evaluate": ("scores", ("matplotlib", "pesq", "pystoi")),
@@ -41,13 +44,14 @@ NEEDED = {
     "rooms": ("rooms", EXTRAS["rooms"]),
 }
 # The yaml that has all keys of a training.
-TRAININGS = {"train-gan": "resize.yaml", "train-enhance": "enhance.yaml"}
+TRAININGS = {"train-gan": "resize.yaml", "train-enhance": "enhance.yaml", "train-vocoder": "vocoder.yaml"}
 
 USAGE = f"""\
 Adversarial speech generation without upsampling artefacts, for SpeechBrain.
 
     {PROGRAM} train-gan resize.yaml --data_folder MY_SPEECH
     {PROGRAM} train-enhance enhance.yaml --clean SPEECH --noise NOISE
+    {PROGRAM} train-vocoder vocoder.yaml --data_folder MY_SPEECH
     {PROGRAM} enhance noisy.wav FOLDER/ -o OUT/
 
 usage: {PROGRAM} COMMAND ...        {PROGRAM} COMMAND --help        {PROGRAM} --version

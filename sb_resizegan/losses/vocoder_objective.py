@@ -12,12 +12,13 @@ from collections.abc import Sequence
 import torch
 
 from sb_resizegan.losses.energy_distance import SpectralEnergyDistance
+from sb_resizegan.metrics.pesq.loss import pesq_loss
 from sb_resizegan.nnet.mel_analysis import MEL_FLOOR, MelAnalysis
 from sb_resizegan.utils.checks import check_integer
 
 __all__ = ["VOCODER_TERMS", "VocoderObjective", "feature_matching", "multi_resolution_stft"]
 
-VOCODER_TERMS = ("mel", "stft", "energy")
+VOCODER_TERMS = ("mel", "stft", "energy", "pesq")
 
 
 def feature_matching(real: Sequence[torch.Tensor], fake: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -97,12 +98,13 @@ class VocoderObjective:
     - ``stft``: `multi_resolution_stft()`.
     - ``energy``: `SpectralEnergyDistance` of two draws for the same mel spectrum, which for a generator that
       has no latent vector are the same.
+    - ``pesq``: `pesq_loss()` without alignment, which a vocoder does not need; at 16 kHz only.
 
     Arguments
     ---------
     analysis : MelAnalysis
         What the vocoder reads.
-    mel, stft, energy : float
+    mel, stft, energy, pesq : float
         The weights, at least 0.
     scales : sequence of int
         Of the ``stft`` term, in samples.
@@ -110,7 +112,7 @@ class VocoderObjective:
     Raises
     ------
     ValueError
-        For a weight out of range.
+        For a weight out of range, or a ``pesq`` at another rate than 16 kHz.
 
     Example
     -------
@@ -126,12 +128,15 @@ class VocoderObjective:
         mel: float = 15.0,
         stft: float = 1.0,
         energy: float = 0.0,
+        pesq: float = 0.0,
         scales: Sequence[int] = (512, 1024, 2048),
     ) -> None:
-        weights = dict(zip(VOCODER_TERMS, (mel, stft, energy), strict=True))
+        weights = dict(zip(VOCODER_TERMS, (mel, stft, energy, pesq), strict=True))
         for name, weight in weights.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
                 raise ValueError(f"{name}: expected a weight of at least 0, but got {weight!r}")
+        if pesq and analysis.sample_rate != 16000:
+            raise ValueError(f"pesq: expected mel spectra at 16000 Hz, but got {analysis.sample_rate} Hz")
         self.weights = {name: weight for name, weight in weights.items() if weight}
         self.analysis = analysis
         self.scales = tuple(check_integer("scales", scale, minimum=16) for scale in scales)
@@ -176,5 +181,7 @@ class VocoderObjective:
             if second is None:
                 raise ValueError("second: the energy term needs another draw for the same mel, but got None")
             terms["energy"] = self.distance.to(real.device)(real, generated, second).mean()
+        if "pesq" in self.weights:
+            terms["pesq"] = pesq_loss(real, generated, align=False)
         value = sum((self.weights[name] * term for name, term in terms.items()), start=real.new_zeros(()))
         return value, {name: term.detach() for name, term in terms.items()}

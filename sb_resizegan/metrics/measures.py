@@ -58,6 +58,12 @@ MEASURES = {
     "deleted_2_4khz_percent": Measure("speech deleted, 2–4 kHz", "%", 1, "lower", DELETION),
     "deleted_4_8khz_percent": Measure("speech deleted, 4–8 kHz", "%", 1, "lower", DELETION),
     "noise_left_db": Measure("noise left", "dB", 1, "lower", "where it dominates by 10 dB"),
+    # Copies of recordings by their mel spectra
+    "mcd_db": Measure("mel-cepstral distortion", "dB", 2, "lower"),
+    "lsd_db": Measure("log spectral distance", "dB", 2, "lower"),
+    "f0_cents": Measure("error of pitch", "cents", 0, "lower", "root mean square where both are voiced"),
+    "voicing_f1": Measure("F1 of voicing", "", 3, "higher"),
+    "periodicity_error": Measure("error of periodicity", "", 3, "lower"),
     "unscored": Measure("outputs without PESQ", "", 0, "lower"),
     # Terms of the objective of enhancement
     "objective": Measure("objective", "", 3, "lower"),
@@ -79,6 +85,9 @@ MEASURES = {
     "energy": Measure("energy distance", "", 3, "lower"),
     "kept": Measure("distance where it was kept", "", 4, "lower"),
     "gate": Measure("cross entropy of the gate", "", 3, "lower"),
+    # Terms of the objective of vocoders
+    "mel": Measure("mel term", "", 3, "lower"),
+    "stft": Measure("multi-resolution STFT term", "", 3, "lower"),
     # Windows
     "prominence_worst_db": Measure("worst stride tone", "dB", 1, "lower"),
     "out_of_band_db": Measure("out-of-band energy", "dB", 1, "lower"),

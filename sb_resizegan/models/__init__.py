@@ -6,6 +6,7 @@ from sb_resizegan.models.critic import WindowCritic
 from sb_resizegan.models.following_generator import FollowingGenerator
 from sb_resizegan.models.random_window_critic import RandomWindowCritic
 from sb_resizegan.models.restoring_generator import RestoringGenerator
+from sb_resizegan.models.source_filter_generator import SourceFilterGenerator
 from sb_resizegan.models.spectral_critic import CriticSum, SpectralCritic
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.models.vocoder_critic import VocoderCritic
@@ -20,6 +21,7 @@ __all__ = [
     "FollowingGenerator",
     "RandomWindowCritic",
     "RestoringGenerator",
+    "SourceFilterGenerator",
     "SpectralCritic",
     "SpectralGenerator",
     "VocoderCritic",

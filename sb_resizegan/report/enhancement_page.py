@@ -64,7 +64,7 @@ class EnhancementRun(NamedTuple):
 
 
 def is_enhancement_run(folder):
-    """Whether a folder is the output of a training or a test of an enhancer, rather than of windows.
+    """Whether a folder is the output of a training or a test of an enhancer or a vocoder, not of windows.
 
     Arguments
     ---------
@@ -78,7 +78,7 @@ def is_enhancement_run(folder):
     stated = folder / "hyperparams.yaml"
     task = read_settings(stated, ["task"]).get("task") if stated.is_file() else None
     if task is not None:
-        return task == "enhancement"
+        return task in ("enhancement", "vocoder")
     # A test of an enhancer has no yaml, and trainings of before stated no task.
     return _test_folder(folder) is not None or any(folder.glob("samples/*/noisy.wav"))
 
@@ -116,7 +116,8 @@ def read_enhancement_run(folder, name=None):
     if test is not None:
         scores = read_or_note(test / "scores.csv", read_scores, None, missing)
         variation = read_or_note(test / "latents.csv", lambda path: read_variation(path.parent), {}, [])
-        picture = _checked(test / "pesq_by_snr.png", b"\x89PNG", missing)
+        if scores is not None and len(scores.buckets()) > 1:
+            picture = _checked(test / "pesq_by_snr.png", b"\x89PNG", missing)
         listed = read_or_note(
             test / "examples" / "examples.csv", lambda path: read_examples(test), [], missing
         )
@@ -226,7 +227,7 @@ def _epoch_examples(folder):
         sounds = by_epoch(place, ".wav")
         if sounds:
             epoch = max(sounds)
-            versions = [("noisy", place / "noisy.wav"), (f"enhanced, epoch {epoch}", sounds[epoch])]
+            versions = [("noisy", place / "noisy.wav"), (f"output, epoch {epoch}", sounds[epoch])]
             versions = [*versions, ("clean", place / "clean.wav")]
             picture = None if examples else pictures.get(epoch)
             heading = place.name.split("_", 1)[-1]

@@ -27,8 +27,8 @@ def write_evaluation(
     """Writes what an evaluation found.
 
     In ``folder`` it leaves ``scores.md`` (the table), ``scores.csv`` (a row for each utterance and system),
-    ``pesq_by_snr.png``, ``latents.csv``, ``examples/`` (sounds and spectrograms of a few utterances, listed
-    in ``examples.csv``) and, if wanted, ``enhanced/SYSTEM/NAME.wav``.
+    ``pesq_by_snr.png`` where the ratios differ, ``latents.csv``, ``examples/`` (sounds and spectrograms of a
+    few utterances, listed in ``examples.csv``) and, if wanted, ``enhanced/SYSTEM/NAME.wav``.
     `write_enhancement_report()` makes a page of it.
 
     Arguments
@@ -64,7 +64,7 @@ def write_evaluation(
     >>> result = EvaluationResult(utterances, {"noisy": [np.ones(8000)]}, scores)
     >>> folder = write_evaluation(result, getfixture("tmp_path"))
     >>> sorted(path.name for path in folder.iterdir())
-    ['examples', 'pesq_by_snr.png', 'scores.csv', 'scores.md']
+    ['examples', 'scores.csv', 'scores.md']
     """
     folder = Path(folder)
     sounds = _sound_paths(result, folder / "enhanced") if save_audio else {}
@@ -75,7 +75,10 @@ def write_evaluation(
         (folder / LATENTS).unlink(missing_ok=True)
     sentences = [f"{name}: {describe_variation(figures)}" for name, figures in result.variation.items()]
     write_scores(result.scores, folder, [*sentences, *remarks])
-    pesq_figure(result.scores, folder / "pesq_by_snr.png")
+    if len(result.scores.buckets()) > 1:
+        pesq_figure(result.scores, folder / "pesq_by_snr.png")
+    else:
+        (folder / "pesq_by_snr.png").unlink(missing_ok=True)
     _write_examples(result, choose_shown(result.utterances, shown), folder / "examples")
     for path, signal in sounds.items():
         write_signal(path, signal, result.sample_rate)

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 
 from sb_resizegan.losses.enhancement_objective import TERMS
+from sb_resizegan.losses.vocoder import VOCODER_TERMS
 from sb_resizegan.metrics.measures import measure_of
 from sb_resizegan.metrics.speech_scores import SCORES
 from sb_resizegan.metrics.summary import measure_windows
+from sb_resizegan.training.vocoder_monitor import COPY_FIGURES
 
 __all__ = ["figures_of"]
 
@@ -24,7 +26,7 @@ def figures_of(values: Mapping[str, Any], task: str) -> list[str]:
     values : dict
         The plain settings.
     task : str
-        ``windows`` or ``enhancement``.
+        ``windows``, ``enhancement`` or ``vocoder``.
 
     Returns
     -------
@@ -36,6 +38,8 @@ def figures_of(values: Mapping[str, Any], task: str) -> list[str]:
     >>> figures_of(weights, "enhancement")[:4]
     ['objective', 'magnitude', 'pesq_wb', 'estoi']
     """
+    if task == "vocoder":
+        return [*(term for term in VOCODER_TERMS if values.get(f"{term}_weight")), *COPY_FIGURES]
     if task == "enhancement":
         terms = [term for term in TERMS if values.get(f"{term}_weight")]
         scores = ["pesq_wb", "estoi", "si_sdr_db", *SCORES["deletion"].columns, "unscored"]

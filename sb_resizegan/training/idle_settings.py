@@ -13,6 +13,7 @@ CRITIC = (
     "critic_kernel_size",
     "critic_learning_rate_factor",
     "downsampling",
+    "feature_weight",
     "penalty_interval",
     "penalty_weight",
     "phase_shuffle",
@@ -21,6 +22,8 @@ CRITIC = (
     "spectral_factors",
     "spectral_max_hz",
     "spectral_scales",
+    "window_frames",
+    "window_width",
 )
 WAVEFORM = ("critic_channels", "downsampling", "phase_shuffle", "shuffle_per_example")
 SPECTRAL = ("spectral_channels", "spectral_factors", "spectral_max_hz", "spectral_scales")
@@ -60,11 +63,17 @@ IDLE = (
     (
         MIXING,
         "data_folder has pairs, which are not mixed",
-        lambda values: bool(values["data_folder"]) and values.get("clean") is None,
+        lambda values: (
+            values.get("task") != "vocoder" and bool(values["data_folder"]) and values.get("clean") is None
+        ),
     ),
     (("general_share",), "it wants both data_folder and clean", lambda values: not has_both(values)),
     (("reverberation",), "rir is null", lambda values: values.get("rir") is None),
-    (("valid_utterances",), "valid_data is given", lambda values: bool(values.get("valid_data"))),
+    (
+        ("valid_utterances",),
+        "valid_data is given",
+        lambda values: values.get("task") != "vocoder" and bool(values.get("valid_data")),
+    ),
 )
 
 

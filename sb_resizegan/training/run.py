@@ -132,7 +132,7 @@ def load_settings(
         From `parse_arguments()`. With ``--debug``, results go to a temporary folder and replace no real
         ones.
     task : str
-        What the yaml has to be for: ``windows`` or ``enhancement``.
+        What the yaml has to be for: ``windows``, ``enhancement`` or ``vocoder``.
     check : callable
         Called with the plain values and the run options before anything is constructed; raises a
         `RunError` for what cannot be run.

@@ -66,7 +66,7 @@ def check_figure(values: Mapping[str, Any], task: str) -> None:
     values : dict
         The plain settings.
     task : str
-        ``windows`` or ``enhancement``.
+        ``windows``, ``enhancement`` or ``vocoder``.
     """
     key = values["checkpoint_key"]
     if key is None or (task, key) == ALWAYS_MEASURED:

