@@ -9,7 +9,7 @@ import torch
 from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.brains.vocoder import VocoderBrain
+from sb_resizegan.brains.vocoder_brain import VocoderBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.evaluation.anchors import anchors
 from sb_resizegan.evaluation.copying import copier, evaluate_copies
@@ -19,7 +19,7 @@ from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
 from sb_resizegan.training.cpu import keep_cpu_fast
-from sb_resizegan.training.export import export_generator
+from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.run import (
     experiment_folder,
     init_processes,

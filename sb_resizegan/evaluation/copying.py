@@ -7,7 +7,7 @@ import torch
 
 from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.enhancing import enhance_utterances
-from sb_resizegan.evaluation.evaluate import EvaluationResult
+from sb_resizegan.evaluation.pair_evaluation import EvaluationResult
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.evaluation.system_scores import SystemScores

@@ -37,8 +37,8 @@ class SourceFilterGenerator(nn.Module):
     `MelPitch` gives pitch and strength of voicing of each frame, by no learned weight. A stack of
     `Upsample1d` and `DilatedBlock` makes of the mel spectrum the filters of a `SourceFilter`, at 4 times the
     frames' rate or more. It starts from the mel filters' pseudo-inverse, so that what comes before any
-    training can be understood. The network never makes samples by itself, so it is small, cheap, and has no tones
-    at its frames' rates.
+    training can be understood. The network never makes samples by itself, so it is small, cheap, and has no
+    tones at its frames' rates.
 
     Nothing is normalised over time or over a batch: an utterance is the same in any batch, and a chunk
     with `context_frames` more on both sides the same as in the whole, if it is told the phase.

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from sb_resizegan.losses.enhancement_objective import TERMS
-from sb_resizegan.losses.vocoder import VOCODER_TERMS
+from sb_resizegan.losses.vocoder_objective import VOCODER_TERMS
 from sb_resizegan.metrics.measures import measure_of
 from sb_resizegan.metrics.speech_scores import SCORES
 from sb_resizegan.metrics.summary import measure_windows
