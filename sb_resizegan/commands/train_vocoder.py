@@ -18,8 +18,8 @@ from sb_resizegan.inference import Vocoder
 from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
-from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.checkpoint_export import export_generator
+from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.run import (
     experiment_folder,
     init_processes,
