@@ -12,7 +12,7 @@ from speechbrain.utils.logger import get_logger
 from sb_resizegan.brains.vocoder_brain import VocoderBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.evaluation.anchors import anchors
-from sb_resizegan.evaluation.copying import copier, evaluate_copies
+from sb_resizegan.evaluation.copying import copier, evaluate_copies, told_apart
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.inference import Vocoder
 from sb_resizegan.models.adoption import adopt_weights
@@ -147,8 +147,16 @@ def finish(hparams, utterances, device):
     if hparams["with_anchors"]:
         systems.update(anchors(model.mods.generator.analysis))
     result = evaluate_copies(utterances, systems, ScoringOptions(SCORES, device), hparams["sample_rate"])
-    write_evaluation(result, output_folder / "test")
+    write_evaluation(result, output_folder / "test", remarks=[classifier_sentence(told_apart(result))])
     write_enhancement_report([output_folder], output_folder / "report.html", "Speech from mel spectra")
+
+
+def classifier_sentence(areas):
+    """What the classifier made of the copies, in words."""
+    found = "; ".join(f"{name} {area.value:.3f} ± {area.standard_error:.3f}" for name, area in areas.items())
+    return (
+        f"Area under the curve of a classifier between copies and recordings (0.5: told by chance): {found}."
+    )
 
 
 def summarise(hparams, seconds):

@@ -7,16 +7,20 @@ in the fast form of torchaudio; M. Morise, F. Yokomori, K. Ozawa, "WORLD: a voco
 synthesis system for real-time applications", IEICE Trans. E99-D, 2016, by pyworld.
 """
 
+import importlib.util
 from collections.abc import Callable
 
 import numpy as np
 import torch
 import torchaudio
+from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.nnet.mel_analysis import MelAnalysis
 from sb_resizegan.utils.extras import require
 
 __all__ = ["anchors", "griffin_lim", "true_phase", "world"]
+
+logger = get_logger(__name__)
 
 ITERATIONS = 60
 FRAME_MS = 5.0
@@ -110,15 +114,15 @@ def world(recordings: torch.Tensor, sample_rate: int = 16000) -> torch.Tensor:
     return torch.from_numpy(np.stack(copies)).to(recordings)
 
 
-def anchors(analysis: MelAnalysis, with_world: bool = False) -> dict[str, Callable]:
+def anchors(analysis: MelAnalysis) -> dict[str, Callable]:
     """The anchors by name, as `evaluate_copies()` takes them.
+
+    WORLD is among them where pyworld is installed; a warning says where it is not.
 
     Arguments
     ---------
     analysis : MelAnalysis
         Of the mel spectra.
-    with_world : bool
-        Whether WORLD is among them; it needs pyworld.
 
     Returns
     -------
@@ -126,13 +130,16 @@ def anchors(analysis: MelAnalysis, with_world: bool = False) -> dict[str, Callab
 
     Example
     -------
-    >>> [(name, copy(torch.randn(1, 8000)).shape) for name, copy in anchors(MelAnalysis()).items()]
-    [('Griffin-Lim', torch.Size([1, 8000])), ('true phase', torch.Size([1, 8000]))]
+    >>> copies = anchors(MelAnalysis())
+    >>> list(copies)[:2], copies["Griffin-Lim"](torch.randn(1, 8000)).shape
+    (['Griffin-Lim', 'true phase'], torch.Size([1, 8000]))
     """
     found = {
         "Griffin-Lim": lambda recordings: griffin_lim(recordings, analysis),
         "true phase": lambda recordings: true_phase(recordings, analysis),
     }
-    if with_world:
+    if importlib.util.find_spec("pyworld") is None:
+        logger.warning("No WORLD: pip install 'sb_resizegan[scores]' brings pyworld")
+    else:
         found["WORLD"] = lambda recordings: world(recordings, analysis.sample_rate)
     return found

@@ -66,10 +66,11 @@ def test_a_run_leaves_all_that_it_promises(finished):
     assert sounds == ["clean.wav", "epoch_0001.wav", "epoch_0002.wav"]
     assert image.imread(finished / "spectrograms" / "epoch_0002.png").std() > 0.05
     page = (finished / "report.html").read_text()
-    assert page.count("<audio") == 2 * 4 and "Griffin-Lim" in page and "Not found" not in page
+    assert page.count("<audio") == 2 * 5 and "Griffin-Lim" in page and "Not found" not in page
     with (finished / "test" / "scores.csv").open() as stream:
         systems = [row["system"] for row in csv.DictReader(stream)]
-    assert systems == 2 * ["this model"] + 2 * ["Griffin-Lim"] + 2 * ["true phase"]
+    assert set(systems) == {"this model", "Griffin-Lim", "true phase", "WORLD"} and len(systems) == 8
+    assert "this model 1.000 ±" in (finished / "test" / "scores.md").read_text()
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(finished, small_corpus, tmp_path, monkeypatch):
