@@ -37,6 +37,11 @@ def file_lock(path: str | os.PathLike) -> filelock.BaseFileLock:
 def try_lock(path: str | os.PathLike) -> Iterator[bool]:
     """An exclusive lock for the time of a ``with`` block, unless another process has it: nobody waits.
 
+    filelock does not do this. Its file stays, and these files lie beside results, where none must be left;
+    only its newest versions ask whether the file that they locked still has its name after another process
+    removed it. And where a file system has no locks, it takes the file itself for one, which a killed process
+    leaves behind for ever; here the work is done then.
+
     Arguments
     ---------
     path : str or Path
