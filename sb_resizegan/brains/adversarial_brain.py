@@ -1,9 +1,12 @@
 """The order of an adversarial training: critic and generator in turn, averaged weights, checkpoints, logs."""
 
 import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain import Stage
 from speechbrain.utils.checkpoints import DEFAULT_SAVE_HOOKS, get_default_hook
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
@@ -68,15 +71,15 @@ class AdversarialBrain(PatientBrain):
 
     def __init__(
         self,
-        modules,
-        hparams,
-        batches_per_epoch,
-        on_epoch=None,
-        checkpoint_key=None,
-        highest_is_best=False,
-        run_opts=None,
-        checkpointer=None,
-    ):
+        modules: Mapping[str, torch.nn.Module],
+        hparams: Mapping[str, Any],
+        batches_per_epoch: int,
+        on_epoch: Callable[[int, "AdversarialBrain"], Mapping[str, float]] | None = None,
+        checkpoint_key: str | None = None,
+        highest_is_best: bool = False,
+        run_opts: Any = None,
+        checkpointer: Any = None,
+    ) -> None:
         check_requirements(modules, hparams)
         super().__init__(modules=modules, hparams=hparams, run_opts=run_opts, checkpointer=checkpointer)
         # Two batches, as many as SpeechBrain's debug mode runs, shall show a step of each kind.
@@ -87,9 +90,8 @@ class AdversarialBrain(PatientBrain):
                 f"batches_per_epoch: expected a multiple of (critic_steps + 1) * grad_accumulation_factor = "
                 f"{self.cycle}, but got {batches_per_epoch}"
             )
-        if self.max_grad_norm <= 0:
-            # SpeechBrain 1.1 documents a negative value as 'off' but would then turn the gradients round.
-            self.max_grad_norm = math.inf
+        # SpeechBrain 1.1 documents a negative value as 'off' but would then turn the gradients round.
+        self.max_grad_norm: float = self.max_grad_norm if self.max_grad_norm > 0 else math.inf
         self.batches_per_epoch = batches_per_epoch
         self.on_epoch = on_epoch
         self.checkpoint_key = checkpoint_key
@@ -101,26 +103,25 @@ class AdversarialBrain(PatientBrain):
             schedule = self.hparams.learning_rate_schedule
             if get_default_hook(schedule, DEFAULT_SAVE_HOOKS) is not None:
                 self.checkpointer.add_recoverable("learning_rate_schedule", schedule)
-        self.learning_rate = None
-        self.random = None
+        self.learning_rate = math.nan
         self._stage = ""
-        self.train_stats = {}
-        self.valid_figures = []
+        self.train_stats: dict[str, float] = {}
+        self.valid_figures: list[dict[str, torch.Tensor]] = []
         self._first_batch = 0
         self._show_bar = False
 
     # Setting up
 
-    def _compile(self):
+    def _compile(self) -> None:
         if self.jit:
             raise ValueError(
                 "--jit: torch.jit.script cannot read the critic's autograd functions; use --compile"
             )
         if self.compile:
-            self.compile_module_keys = compiled_modules(self.compile_module_keys)
+            self.compile_module_keys: list[str] = compiled_modules(self.compile_module_keys)
         super()._compile()
 
-    def _wrap_distributed(self):
+    def _wrap_distributed(self) -> None:
         super()._wrap_distributed()
         for module in self.modules.values():
             if isinstance(module, DistributedDataParallel):
@@ -128,7 +129,7 @@ class AdversarialBrain(PatientBrain):
                 # one's graph.
                 module.broadcast_buffers = False
 
-    def init_optimizers(self):
+    def init_optimizers(self) -> None:
         """Makes one optimizer for each network."""
         self.optimizers_dict = {
             "generator": self.hparams.generator_optimizer(self.modules.generator.parameters())
@@ -139,7 +140,14 @@ class AdversarialBrain(PatientBrain):
             for name, optimizer in self.optimizers_dict.items():
                 self.checkpointer.add_recoverable(f"{name}_optimizer", optimizer)
 
-    def fit(self, epoch_counter, train_set, valid_set=None, progressbar=None, **kwargs):
+    def fit(
+        self,
+        epoch_counter: Iterable[int],
+        train_set: Any,
+        valid_set: Any = None,
+        progressbar: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Trains; see `speechbrain.Brain.fit()`. The progress bar counts steps of the generator."""
         if progressbar is None:
             progressbar = not self.noprogressbar
@@ -149,27 +157,29 @@ class AdversarialBrain(PatientBrain):
     # One step
 
     @property
-    def active(self):
+    def active(self) -> str:
         """Which network the next optimizer step changes: ``critic`` or ``generator``."""
         return "generator" if self.optimizer_step % (self.critic_steps + 1) == self.critic_steps else "critic"
 
     @property
-    def generator_steps(self):
+    def generator_steps(self) -> int:
         """Steps of the generator so far."""
         return self.optimizer_step // (self.critic_steps + 1)
 
-    def freeze_optimizers(self, optimizers):
+    def freeze_optimizers(
+        self, optimizers: dict[str, torch.optim.Optimizer]
+    ) -> dict[str, torch.optim.Optimizer]:
         """The optimizer of the active network alone."""
         return {self.active: optimizers[self.active]}
 
-    def evaluate_batch(self, batch, stage):
+    def evaluate_batch(self, batch: Any, stage: Stage) -> torch.Tensor:
         """Seeds the batch by its number, whichever process has it."""
         world_size = torch.distributed.get_world_size() if self.distributed_launch else 1
         number = world_size * len(self.valid_figures) + (self.rank if self.distributed_launch else 0)
         self.random = StepRandom(self.hparams.seed, f"{self._stage} {number}", device=self.device)
         return super().evaluate_batch(batch, stage)
 
-    def on_fit_batch_start(self, batch, should_step):
+    def on_fit_batch_start(self, batch: Any, should_step: bool) -> None:
         """Seeds the step."""
         index = self._first_batch + self.step - 1
         world_size = torch.distributed.get_world_size() if self.distributed_launch else 1
@@ -178,7 +188,7 @@ class AdversarialBrain(PatientBrain):
         # For layers that draw by themselves, such as a user's dropout.
         torch.manual_seed(derive_seed(self.hparams.seed, "layers", index, rank))
 
-    def compute_forward(self, batch, stage):
+    def compute_forward(self, batch: Any, stage: Stage) -> torch.Tensor:
         """Candidates for a batch.
 
         Arguments
@@ -201,15 +211,15 @@ class AdversarialBrain(PatientBrain):
         with torch.no_grad():
             return self.generate(without_ddp(self.modules.generator), batch)
 
-    def generate(self, generator, batch):
+    def generate(self, generator: torch.nn.Module, batch: Any) -> torch.Tensor:
         """Candidates of a generator for a batch."""
         raise NotImplementedError(f"{type(self).__name__} has no generate()")
 
-    def draw(self, sample, count):
+    def draw(self, sample: Callable[[int, Any], torch.Tensor], count: int) -> torch.Tensor:
         """Rows drawn for this step on the Brain's device; see `StepRandom.rows()`."""
         return self.random.rows(sample, count).to(self.device)
 
-    def critic_objective(self, bound, real, fake):
+    def critic_objective(self, bound: Callable, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
         """Loss of the critic in its step.
 
         Arguments
@@ -225,7 +235,7 @@ class AdversarialBrain(PatientBrain):
         self.note(figures)
         return value
 
-    def generator_objective(self, bound, fake, real):
+    def generator_objective(self, bound: Callable, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Adversarial loss of the generator in its step; see `critic_objective()`."""
         # The bare module with frozen weights: the step needs none of the critic's gradients, and DDP none of
         # its hooks.
@@ -235,18 +245,18 @@ class AdversarialBrain(PatientBrain):
         self.note({"generator_loss": value.detach()})
         return value
 
-    def also_changed(self, active):
+    def also_changed(self, active: str) -> Iterable[torch.Tensor]:
         """The averaged generator, with the generator."""
         return self.generator_average.parameters() if active == "generator" else ()
 
-    def follow_step(self, active):
+    def follow_step(self, active: str) -> None:
         """Clips the critic's weights, or averages the generator's."""
         if active == "critic":
             self.hparams.loss.after_critic_step(unwrap(self.modules.critic))
         else:
             self.generator_average.update_parameters(unwrap(self.modules.generator))
 
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+    def on_fit_batch_end(self, batch: Any, outputs: Any, loss: torch.Tensor, should_step: bool) -> None:
         """Follows the figures, and moves the bar when a step of the generator is done."""
         if not should_step or self.optimizer_step % (self.critic_steps + 1):
             return
@@ -254,7 +264,7 @@ class AdversarialBrain(PatientBrain):
 
     # One epoch
 
-    def on_stage_start(self, stage, epoch=None):
+    def on_stage_start(self, stage: Stage, epoch: int) -> None:
         """Sets the learning rate and begins the bar."""
         self._stage = f"{stage.name} {epoch}"
         if stage != sb.Stage.TRAIN:
@@ -270,7 +280,7 @@ class AdversarialBrain(PatientBrain):
         if self._show_bar:
             self.figures.show_bar(epoch, self.batches_per_epoch // self.cycle, self.step // self.cycle)
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
+    def on_stage_end(self, stage: Stage, stage_loss: float, epoch: int) -> None:
         """Ends the bar, or validates, logs and saves."""
         if stage == sb.Stage.TRAIN:
             self.train_stats = self.end_figures()

@@ -1,7 +1,11 @@
 """Training of generators of enhanced speech."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import speechbrain as sb
 import torch
+from speechbrain import Stage
 
 from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 from sb_resizegan.brains.modules import unwrap
@@ -18,7 +22,9 @@ class EnhancementBrain(AdversarialBrain):
     terms of the objective.
     """
 
-    def __init__(self, modules, hparams, *args, **kwargs):
+    def __init__(
+        self, modules: Mapping[str, torch.nn.Module], hparams: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> None:
         missing = [key for key in ("objective", "adversarial_weight") if key not in hparams]
         if missing:
             raise ValueError(
@@ -26,7 +32,7 @@ class EnhancementBrain(AdversarialBrain):
             )
         super().__init__(modules, hparams, *args, **kwargs)
 
-    def generate(self, generator, batch):
+    def generate(self, generator: torch.nn.Module, batch: Any) -> torch.Tensor:
         """Enhanced speech ``(batch, time)``."""
         noisy = batch.noisy
         network = unwrap(self.modules.generator)
@@ -40,7 +46,7 @@ class EnhancementBrain(AdversarialBrain):
         level = None if network.causal else utterance_level(noisy, valid).squeeze(1)
         return generator(noisy, latent, level)
 
-    def compute_objectives(self, predictions, batch, stage):
+    def compute_objectives(self, predictions: torch.Tensor, batch: Any, stage: Stage) -> torch.Tensor:
         """Loss of the active network; in validation, the objective."""
         noisy, clean, lengths = batch
         if stage == sb.Stage.TRAIN and self.active == "critic":
@@ -57,15 +63,15 @@ class EnhancementBrain(AdversarialBrain):
             value = value + self.hparams.adversarial_weight * adversarial
         return value
 
-    def _critic_of(self, noisy, lengths):
+    def _critic_of(self, noisy: torch.Tensor, lengths: torch.Tensor) -> tuple[Callable, torch.Tensor]:
         """The critic bound to noisy speech, and the unit in which it wants its candidates."""
         unit = unwrap(self.modules.critic).distance_unit(noisy, lengths)
         condition = noisy / unit
 
-        def bound(critic):
+        def bound(critic: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
             draw_shifts = unwrap(critic).draw_shifts
 
-            def score(candidates):
+            def score(candidates: torch.Tensor) -> torch.Tensor:
                 # The losses score clean and enhanced speech in one call.
                 calls = len(candidates) // len(noisy)
                 shifts = torch.cat([self.draw(draw_shifts, len(noisy)) for _ in range(calls)])

@@ -1,5 +1,7 @@
 """Steps that do not count when their gradient is not finite, without the host waiting to know."""
 
+from collections.abc import Iterable
+
 import torch
 
 __all__ = ["StepGuard"]
@@ -25,14 +27,16 @@ class StepGuard:
     (tensor([0.9990, 0.9990]), tensor(False))
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.finite = torch.tensor(True)
         """Whether the newest gradient was finite, on its device."""
-        self._kept = []
-        self._tensors = []
+        self._kept: list[torch.Tensor] = []
+        self._tensors: list[torch.Tensor] = []
 
     @torch.no_grad()
-    def begin(self, optimizer, norm, others=()):
+    def begin(
+        self, optimizer: torch.optim.Optimizer, norm: torch.Tensor, others: Iterable[torch.Tensor] = ()
+    ) -> bool:
         """Before a step.
 
         Arguments
@@ -70,7 +74,7 @@ class StepGuard:
         return True
 
     @torch.no_grad()
-    def end(self):
+    def end(self) -> None:
         """After the step, and all that follows from it."""
         for tensor, kept in zip(self._tensors, self._kept if self._tensors else (), strict=True):
             tensor.copy_(torch.where(self.finite, tensor, kept))

@@ -1,5 +1,10 @@
 """What an adversarial training has to be given."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
 HPARAMS = (
     "seed",
     "loss",
@@ -11,7 +16,7 @@ HPARAMS = (
 )
 
 
-def check_requirements(modules, hparams):
+def check_requirements(modules: Mapping[str, torch.nn.Module], hparams: Mapping[str, Any]) -> None:
     """Raises a ``ValueError`` for a module or a hyperparameter that is missing, or negative critic steps.
 
     Arguments

@@ -1,6 +1,8 @@
 """The figures of an epoch's steps: shown on a progress bar, and their means for the log."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from tqdm.auto import tqdm
@@ -32,18 +34,18 @@ class StepFigures:
     1
     """
 
-    def __init__(self, log_every=1):
+    def __init__(self, log_every: int = 1) -> None:
         self.log_every = log_every
-        self.counted = {}
+        self.counted: dict[str, int] = {}
         """How often each event was so far, as of the last reading."""
-        self._step = {}
-        self._events = {}
-        self._waiting = []
-        self._newest = {}
-        self._sums = {}
-        self._bar = None
+        self._step: dict[str, torch.Tensor] = {}
+        self._events: dict[str, torch.Tensor] = {}
+        self._waiting: list = []
+        self._newest: dict[str, float] = {}
+        self._sums: dict[str, tuple[float, float]] = {}
+        self._bar: Any = None
 
-    def show_bar(self, epoch, steps, done=0):
+    def show_bar(self, epoch: int, steps: int, done: int = 0) -> None:
         """Begins a progress bar.
 
         Arguments
@@ -57,16 +59,16 @@ class StepFigures:
         """
         self._bar = tqdm(total=steps, initial=done, desc=f"epoch {epoch}", unit="step", dynamic_ncols=True)
 
-    def update(self, figures):
+    def update(self, figures: Mapping[str, torch.Tensor]) -> None:
         """Takes figures of the step: numbers, or tensors of one number, by name."""
         self._step.update(figures)
 
-    def count(self, event, happened):
+    def count(self, event: str, happened: torch.Tensor) -> None:
         """Counts an event: ``happened`` is a tensor of one truth value."""
         seen = happened.detach().float()
         self._events[event] = self._events[event] + seen if event in self._events else seen
 
-    def end_step(self):
+    def end_step(self) -> bool:
         """Ends a step.
 
         Returns
@@ -87,7 +89,7 @@ class StepFigures:
         self.read()
         return True
 
-    def read(self):
+    def read(self) -> None:
         """Reads what waits: adds the figures that are finite to the means, and counts events."""
         events = list(self._events)
         parts = [values for _, values in self._waiting if values is not None]
@@ -107,7 +109,7 @@ class StepFigures:
         if self._bar is not None:
             self._bar.set_postfix({name: f"{value:.3g}" for name, value in self._newest.items()})
 
-    def end_epoch(self):
+    def end_epoch(self) -> dict[str, float]:
         """Reads what waits, and ends the bar.
 
         Returns
@@ -127,7 +129,7 @@ class StepFigures:
         return {name: total / count for name, (total, count) in sums.items() if count}
 
 
-def mean_figures(batches):
+def mean_figures(batches: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, float]:
     """Means over the batches of a validation, of all processes.
 
     Arguments

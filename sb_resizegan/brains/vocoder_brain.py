@@ -1,7 +1,11 @@
 """Training of vocoders: mel spectra of real speech to waveforms, against GAN-TTS's critics."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import speechbrain as sb
 import torch
+from speechbrain import Stage
 
 from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 from sb_resizegan.brains.modules import frozen, unwrap, without_ddp
@@ -21,7 +25,9 @@ class VocoderBrain(AdversarialBrain):
     ``critic_steps`` may be 0. The figures in validation are the objective's terms.
     """
 
-    def __init__(self, modules, hparams, *args, **kwargs):
+    def __init__(
+        self, modules: Mapping[str, torch.nn.Module], hparams: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> None:
         for key in ("objective", "adversarial_weight", "feature_weight"):
             if key not in hparams:
                 raise ValueError(f"hparams: expected {key}, but it is missing")
@@ -31,7 +37,7 @@ class VocoderBrain(AdversarialBrain):
         super().__init__(modules, hparams, *args, **kwargs)
         self.hparams.objective.analysis.to(self.device)
 
-    def condition(self, windows):
+    def condition(self, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mel spectra of windows, and the waveforms that go with their frames.
 
         Arguments
@@ -52,12 +58,12 @@ class VocoderBrain(AdversarialBrain):
         samples = min(mel.shape[2], (windows.shape[1] - first) // analysis.hop_length) * analysis.hop_length
         return mel[:, :, : samples // analysis.hop_length], windows[:, first : first + samples]
 
-    def generate(self, generator, batch):
+    def generate(self, generator: torch.nn.Module, batch: Any) -> torch.Tensor:
         """Waveforms ``(batch, frames * hop_length)``."""
         mel, _ = self.condition(batch)
         return generator(mel, self.draw(unwrap(self.modules.generator).sample_latent, len(mel)))
 
-    def compute_objectives(self, predictions, batch, stage):
+    def compute_objectives(self, predictions: torch.Tensor, batch: Any, stage: Stage) -> torch.Tensor:
         """Loss of the active network; in validation, the objective."""
         mel, real = self.condition(batch)
         training = stage == sb.Stage.TRAIN
@@ -75,7 +81,7 @@ class VocoderBrain(AdversarialBrain):
             value = value + self._adversarial(mel, predictions, real)
         return value
 
-    def _adversarial(self, mel, fake, real):
+    def _adversarial(self, mel: torch.Tensor, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """The generator's adversarial loss and feature matching."""
         features = {}
         bound = self._bound(mel, lambda candidates, own: features.update({candidates is real: own}))
@@ -90,7 +96,7 @@ class VocoderBrain(AdversarialBrain):
             value = value + self.hparams.feature_weight * matching
         return value
 
-    def _bound(self, mel, keep=None):
+    def _bound(self, mel: torch.Tensor, keep: Callable | None = None) -> Callable:
         """From a critic to the function that scores candidates of a step, all in the same windows.
 
         ``keep``, if given, is told each call's candidates and features.
@@ -98,8 +104,8 @@ class VocoderBrain(AdversarialBrain):
         critic = unwrap(self.modules.critic)
         starts = self.draw(lambda count, random: critic.draw_starts(count, mel.shape[2], random), len(mel))
 
-        def bound(critic):
-            def score(candidates):
+        def bound(critic: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+            def score(candidates: torch.Tensor) -> torch.Tensor:
                 if keep is None:
                     return critic(candidates, mel, starts)
                 scores, features = critic.scores_and_features(candidates, mel, starts)

@@ -1,7 +1,11 @@
 """Training of generators of speech windows."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import speechbrain as sb
 import torch
+from speechbrain import Stage
 
 from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 from sb_resizegan.brains.modules import unwrap
@@ -19,7 +23,9 @@ class WGANBrain(AdversarialBrain):
     less that of generated ones, and ``energy``, each where it is trained with.
     """
 
-    def __init__(self, modules, hparams, *args, **kwargs):
+    def __init__(
+        self, modules: Mapping[str, torch.nn.Module], hparams: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> None:
         self.energy_weight = hparams.get("energy_weight", 0.0)
         if not self.energy_weight >= 0:
             raise ValueError(f"energy_weight: expected at least 0, but got {self.energy_weight}")
@@ -27,11 +33,11 @@ class WGANBrain(AdversarialBrain):
             raise ValueError("critic_steps: expected at least 1, or an energy_weight above 0, but got 0")
         super().__init__(modules, hparams, *args, **kwargs)
 
-    def generate(self, generator, batch):
+    def generate(self, generator: torch.nn.Module, batch: Any) -> torch.Tensor:
         """Windows ``(batch, time)``."""
         return generator(self.draw(unwrap(self.modules.generator).sample_latent, len(batch)))
 
-    def compute_objectives(self, predictions, batch, stage):
+    def compute_objectives(self, predictions: torch.Tensor, batch: Any, stage: Stage) -> torch.Tensor:
         """Loss of the active network; in validation, the generator's, with the score gap for its critic's."""
         real = batch
         if stage == sb.Stage.TRAIN and self.active == "critic":
@@ -52,13 +58,13 @@ class WGANBrain(AdversarialBrain):
             value = value + self.generator_objective(self._bound(real), predictions, real)
         return value
 
-    def _bound(self, real):
+    def _bound(self, real: torch.Tensor) -> Callable:
         """From a critic to the function that scores candidates of a step; each call draws its shifts."""
 
-        def bound(critic):
+        def bound(critic: Any) -> Callable[[torch.Tensor], torch.Tensor]:
             draw_shifts = unwrap(critic).draw_shifts
 
-            def score(candidates):
+            def score(candidates: torch.Tensor) -> torch.Tensor:
                 # The losses score real and generated windows in one call.
                 calls = len(candidates) // len(real)
                 shifts = torch.cat([self.draw(draw_shifts, len(real)) for _ in range(calls)])

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,22 +50,33 @@ class AtomicCheckpointer(Checkpointer):
         self, checkpoints_dir: str | Path, recoverables: dict | None = None, allow_partial_load: bool = False
     ) -> None:
         super().__init__(checkpoints_dir, recoverables, allow_partial_load=allow_partial_load)
-        self._partial = None
-        self._checked, self._damaged = set(), set()
+        self._partial: Path | None = None
+        self._checked: set[Path] = set()
+        self._damaged: set[Path] = set()
 
-    def _new_checkpoint_dirpath(self):
+    def _new_checkpoint_dirpath(self) -> Path:
         return self._partial_path(super()._new_checkpoint_dirpath())
 
-    def _custom_checkpoint_dirpath(self, name):
+    def _custom_checkpoint_dirpath(self, name: str) -> Path:
         return self._partial_path(super()._custom_checkpoint_dirpath(name))
 
-    def _partial_path(self, final):
+    def _partial_path(self, final: Path) -> Path:
         # A leading dot keeps it out of the listing, which goes by prefix.
         self._partial = final.with_name(f".{final.name}{PARTIAL_SUFFIX}")
-        shutil.rmtree(self._partial, ignore_errors=True)
+        self._remove_partial()
         return self._partial
 
-    def save_checkpoint(self, meta=None, end_of_epoch: bool = True, name=None, verbosity=logging.INFO):
+    def _remove_partial(self) -> None:
+        if self._partial is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def save_checkpoint(
+        self,
+        meta: Mapping[str, Any] | None = None,
+        end_of_epoch: bool = True,
+        name: str | None = None,
+        verbosity: int = logging.INFO,
+    ) -> Checkpoint:
         """Saves a checkpoint that is complete or absent; see SpeechBrain's method for the arguments.
 
         Raises
@@ -85,11 +97,11 @@ class AtomicCheckpointer(Checkpointer):
         # ever.
         failure = ddp_broadcast(failure, src=0)
         if failure is not None:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._remove_partial()
             raise CheckpointError(f"could not save a checkpoint in {self.checkpoints_dir}: {failure}")
         return checkpoint
 
-    def _publish(self, checkpoint):
+    def _publish(self, checkpoint: Checkpoint) -> Checkpoint:
         write_sums(checkpoint.path)
         for path in [*checkpoint.path.iterdir(), checkpoint.path]:
             sync(path)
@@ -102,7 +114,7 @@ class AtomicCheckpointer(Checkpointer):
         files = {name: final / path.name for name, path in checkpoint.paramfiles.items()}
         return Checkpoint(final, checkpoint.meta, files)
 
-    def _list_checkpoint_dirs(self):
+    def _list_checkpoint_dirs(self) -> list[Path]:
         # A folder whose deletion was cut short no longer has all that it lists.
         folders = [folder for folder in super()._list_checkpoint_dirs() if not _missing_files(folder)]
         for folder in folders:
@@ -112,7 +124,7 @@ class AtomicCheckpointer(Checkpointer):
                 self._set_aside(folder, error)
         return [folder for folder in folders if folder not in self._damaged]
 
-    def find_checkpoints(self, *args: Any, **kwargs: Any):
+    def find_checkpoints(self, *args: Any, **kwargs: Any) -> list[Checkpoint]:
         """Finds checkpoints that are whole, best first; see SpeechBrain's method for the arguments.
 
         A damaged checkpoint is passed over, with a warning that names it and what is wrong.
@@ -140,7 +152,7 @@ class AtomicCheckpointer(Checkpointer):
             )
         return []
 
-    def _set_aside(self, folder, error):
+    def _set_aside(self, folder: Path, error: BaseException) -> None:
         if folder not in self._damaged:
             logger.warning("%s; an older checkpoint is taken", error)
             self._damaged.add(folder)
@@ -152,7 +164,7 @@ class AtomicCheckpointer(Checkpointer):
         for path in [*halves, *self.checkpoints_dir.glob(f".{CKPT_PREFIX}*{PARTIAL_SUFFIX}")]:
             shutil.rmtree(path)
 
-    def load_checkpoint(self, checkpoint) -> None:
+    def load_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Loads a checkpoint.
 
         Raises
@@ -218,18 +230,18 @@ def write_sums(folder: Path) -> None:
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def _read_sums(folder):
+def _read_sums(folder: Path) -> dict[str, str]:
     """Sums by the name of the file."""
     lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def _check_sum(folder, name, digest):
+def _check_sum(folder: Path, name: str, digest: str) -> None:
     if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
         raise CheckpointError(f"the checkpoint {folder} is damaged: {name} is not what was written")
 
 
-def _read_meta(folder):
+def _read_meta(folder: Path) -> dict[str, Any]:
     """Meta data of a checkpoint; CheckpointError if they are not what was written.
 
     They say which checkpoint is the newest and which the best: a changed digit would put it in a wrong place,
@@ -248,7 +260,7 @@ def _read_meta(folder):
     return meta
 
 
-def _missing_files(folder):
+def _missing_files(folder: Path) -> list[str]:
     """Files that a checkpoint lists and does not have; its list itself where that is missing."""
     if not (folder / METAFNAME).is_file():
         return [METAFNAME] if folder.is_dir() else []
@@ -259,15 +271,15 @@ def _missing_files(folder):
     return [name for name in names if not (folder / f"{name}{PARAMFILE_EXT}").is_file()]
 
 
-def _reason(error, folder):
+def _reason(error: BaseException, folder: Path | None) -> str:
     """Why a checkpoint could not be written; of a full disk, torch.save says nothing but where it stopped."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     try:
-        for path in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[-1:]:
+        for path in sorted(folder.iterdir() if folder else (), key=lambda path: path.stat().st_mtime_ns)[-1:]:
             with open(path, "ab", buffering=0) as stream:
                 stream.write(bytes(PROBE_BYTES))
                 os.fsync(stream.fileno())
     except OSError as system:
-        return system.strerror
+        return system.strerror or str(system)
     return f"{type(error).__name__}: {error}"

@@ -1,7 +1,8 @@
 """What an enhancer is trained, validated and tested on: mixtures made on the fly, or pairs of a corpus."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from speechbrain.utils.distributed import run_on_main
@@ -10,6 +11,7 @@ from sb_resizegan.augment.mixing import NoisyMixtures
 from sb_resizegan.augment.mixture_options import grouped_options
 from sb_resizegan.augment.responses import check_responses
 from sb_resizegan.dataio.alternating_source import AlternatingSource
+from sb_resizegan.dataio.batch_source import BatchSource
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.pair_segments import PairedSegments
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
@@ -40,16 +42,17 @@ MIXING = (
 VALID_BATCH = 16
 
 
-def segment_samples(hparams):
+def segment_samples(hparams: Mapping[str, Any]) -> int:
     """Length of a training segment."""
     return round(hparams["segment_seconds"] * hparams["sample_rate"])
 
 
-def mixtures(hparams):
+def mixtures(hparams: Mapping[str, Any]) -> tuple[NoisyMixtures, NoisyMixtures | None]:
     """Mixtures to train on, and mixtures of other recordings unless there are pairs to validate on."""
     held_out = hparams["valid_data"] is None and hparams["data_folder"] is None
     sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
-    train, valid = {}, {}
+    train: dict[str, Any] = {}
+    valid: dict[str, Any] = {}
     for name, source in sources.items():
         if source is None:
             continue
@@ -74,7 +77,7 @@ def mixtures(hparams):
     return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
 
 
-def balance(recordings, source, hparams):
+def balance(recordings: Recordings, source: Any, hparams: Mapping[str, Any]) -> Recordings:
     """Speech in which no voice counts for more than some minutes; each source by its weight."""
     sources = [source] if isinstance(source, str | Path) else source
     lists = [name for name in sources if str(name).lower().endswith(".csv")]
@@ -83,7 +86,9 @@ def balance(recordings, source, hparams):
     return balanced(recordings, lists, most_seconds, hparams["source_weights"])
 
 
-def prepared(hparams, key, name, parts, **options: Any):
+def prepared(
+    hparams: Mapping[str, Any], key: str, name: str, parts: Sequence[str], **options: Any
+) -> tuple[Path, str]:
     """Manifests of a paired corpus: their folder, and where the corpus lies."""
     folder = Path(hparams["save_folder"]) / name
     options = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"], **options}
@@ -94,7 +99,7 @@ def prepared(hparams, key, name, parts, **options: Any):
     return folder, report["data_root"]
 
 
-def load_data(hparams):
+def load_data(hparams: Mapping[str, Any]) -> tuple[BatchSource, list[Utterance], list[Utterance]]:
     """A source of training batches, the utterances to validate on, and those to test on."""
     try:
         source, utterances = load_training_data(hparams)
@@ -103,7 +108,7 @@ def load_data(hparams):
         raise RunError(error) from error
 
 
-def load_training_data(hparams):
+def load_training_data(hparams: Mapping[str, Any]) -> tuple[BatchSource, list[Utterance]]:
     """A source of training batches and the utterances to validate on."""
     if hparams["data_folder"] is None:
         train, valid = mixtures(hparams)
@@ -127,11 +132,12 @@ def load_training_data(hparams):
     if hparams["valid_data"] is not None:
         folder, root = prepared(hparams, "valid_data", "valid_pairs", ["valid"], split="valid")
     elif hparams["data_folder"] is None:
+        assert valid is not None  # without pairs to validate on, the recordings are split
         return train, from_mixtures(valid.fixed(hparams["valid_utterances"], hparams["seed"]))
     return train, read_utterances(folder / "valid.json", root, hparams["sample_rate"])
 
 
-def load_test_data(hparams):
+def load_test_data(hparams: Mapping[str, Any]) -> list[Utterance] | None:
     """The utterances to test on: those of ``test_data``, or of the paired corpus's test part, or None."""
     if hparams["test_data"] is not None:
         folder, root = prepared(hparams, "test_data", "test_pairs", ["test"], split="test")
@@ -144,7 +150,7 @@ def load_test_data(hparams):
     return read_utterances(manifest, root, hparams["sample_rate"]) if manifest.is_file() else None
 
 
-def from_mixtures(batch):
+def from_mixtures(batch: NoisyBatch) -> list[Utterance]:
     """Mixtures as utterances."""
     return [
         Utterance(f"mixture_{index:03d}", noisy.numpy(), clean.numpy())
@@ -152,9 +158,11 @@ def from_mixtures(batch):
     ]
 
 
-def as_batches(utterances, samples):
+def as_batches(utterances: Sequence[Utterance], samples: int) -> torch.utils.data.DataLoader:
     """Equal stretches of the utterances, to follow the objective on."""
-    noisy, clean, lengths = [], [], []
+    noisy: list[torch.Tensor] = []
+    clean: list[torch.Tensor] = []
+    lengths = []
     for utterance in utterances:
         for side, signal in ((noisy, utterance.noisy), (clean, utterance.clean)):
             part = torch.from_numpy(signal[:samples])
@@ -162,4 +170,4 @@ def as_batches(utterances, samples):
         lengths.append(min(len(utterance.noisy), samples) / samples)
     columns = torch.stack(noisy), torch.stack(clean), torch.tensor(lengths)
     batches = [NoisyBatch(*rows) for rows in zip(*(c.split(VALID_BATCH) for c in columns), strict=True)]
-    return torch.utils.data.DataLoader(batches, batch_size=None)
+    return torch.utils.data.DataLoader(cast(torch.utils.data.Dataset, batches), batch_size=None)

@@ -1,9 +1,11 @@
 """What a training of an enhancer leaves behind at the end of each epoch: figures, sound and pictures."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from speechbrain.utils.logger import get_logger
 
@@ -148,18 +150,18 @@ class EnhancementMonitor(EpochMonitor):
         folders = [self._folder(number) for number in self.shown]
         return {f"{folder.name}/enhanced": folder / f"{epoch_name(epoch)}.wav" for folder in folders}
 
-    def _folder(self, number):
+    def _folder(self, number: int) -> Path:
         name = folder_name(self.shown.index(number), self.utterances[number].name)
         return self.samples_folder / name
 
-    def _score(self, utterances, outputs):
+    def _score(self, utterances: Sequence[Utterance], outputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
         scores = ("si_sdr", "deletion", *["intelligibility"] * self.intelligibility)
         options = ScoringOptions(scores, self.device, jobs=0)
         clean = [utterance.clean for utterance in utterances]
         noisy = [utterance.noisy for utterance in utterances]
         return score_utterances(clean, outputs, options, self.sample_rate, noisy=noisy)
 
-    def _figures(self, scores):
+    def _figures(self, scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Means over utterances."""
         row = {"pesq_wb": _mean([_or_lowest(score["pesq_wb"]) for score in scores])}
         for name in [*["estoi"] * self.intelligibility, "si_sdr_db", *SCORES["deletion"].columns]:
@@ -168,13 +170,13 @@ class EnhancementMonitor(EpochMonitor):
         return row
 
 
-def _label(utterance):
+def _label(utterance: Utterance) -> str:
     return utterance.name if utterance.snr_db is None else f"{utterance.name}, {utterance.snr_db:g} dB"
 
 
-def _or_lowest(pesq):
+def _or_lowest(pesq: float) -> float:
     return pesq if math.isfinite(pesq) else LOWEST_PESQ
 
 
-def _mean(values):
+def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else float("nan")

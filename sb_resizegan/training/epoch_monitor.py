@@ -1,6 +1,7 @@
 """What every monitor of a training does alike: where an epoch's files lie, its row of figures, its log."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib import image
@@ -52,7 +53,7 @@ class EpochMonitor:
         """Adds an epoch's figures to ``measures.csv``; what an interrupted run wrote for it is replaced."""
         update_measures(self.output_folder / "measures.csv", epoch, row)
 
-    def log(self, writer, epoch: int) -> None:
+    def log(self, writer: Any, epoch: int) -> None:
         """Puts an epoch's sounds and picture into a TensorBoard log, after they were written.
 
         Arguments

@@ -1,6 +1,9 @@
 """The training stream: numbered batches of windows as a data loader that can go on anywhere."""
 
 import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
@@ -73,14 +76,14 @@ class WindowStream(DataLoader):
     def __init__(
         self,
         windows: BatchSource,
-        batch_size,
-        batches_per_epoch,
-        seed,
-        rank=0,
-        world_size=1,
-        num_workers=0,
-        pin_memory=False,
-    ):
+        batch_size: int,
+        batches_per_epoch: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+    ) -> None:
         if not (isinstance(batches_per_epoch, int) and batches_per_epoch >= 1):
             raise ValueError(
                 f"batches_per_epoch: expected a whole number of at least 1, but got {batches_per_epoch!r}"
@@ -104,11 +107,11 @@ class WindowStream(DataLoader):
         )
 
     @property
-    def position(self):
+    def position(self) -> int:
         """Number of the next batch: how many were handed out since the start of training."""
         return self._position
 
-    def set_start(self, position, done_in_epoch=0):
+    def set_start(self, position: int, done_in_epoch: int = 0) -> None:
         """Lets the next iteration begin at a batch.
 
         Arguments
@@ -132,10 +135,10 @@ class WindowStream(DataLoader):
         self._done_in_epoch = done_in_epoch
         self._goes_on = True
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.batches_per_epoch
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         if not self._goes_on:
             self._done_in_epoch = 0
         self._goes_on = False
@@ -143,7 +146,7 @@ class WindowStream(DataLoader):
         self._numbers.range = range(self._position, self._position + left)
         return self._hand_out(super().__iter__())
 
-    def _hand_out(self, batches):
+    def _hand_out(self, batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
             # Before the yield: a checkpoint made while a batch is in use is about the next one.
             self._position += 1
@@ -151,12 +154,12 @@ class WindowStream(DataLoader):
             yield batch
 
     @mark_as_saver
-    def _save(self, path):
+    def _save(self, path: Path) -> None:
         with open(path, "w", encoding="utf-8") as stream:
             json.dump({"position": self._position, "done_in_epoch": self._done_in_epoch}, stream)
 
     @mark_as_loader
-    def _load(self, path, end_of_epoch):
+    def _load(self, path: Path, end_of_epoch: bool) -> None:
         with open(path, encoding="utf-8") as stream:
             saved = json.load(stream)
         self.set_start(saved["position"], 0 if end_of_epoch else saved["done_in_epoch"])
@@ -181,7 +184,7 @@ class _Batches(Dataset):
         self.world_size = world_size
         self.joined = joined
 
-    def __getitem__(self, n):
+    def __getitem__(self, n: int) -> Any:
         batch = self.windows.batch(n, self.batch_size, self.seed, self.rank, self.world_size)
         return batch.joined() if self.joined and isinstance(batch, NoisyBatch) else batch
 
@@ -189,8 +192,8 @@ class _Batches(Dataset):
 class _Numbers(Sampler):
     """The numbers of the batches that the current iteration is to hand out."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.range = range(0)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         return iter(self.range)

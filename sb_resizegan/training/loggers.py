@@ -2,8 +2,9 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from speechbrain.utils.distributed import main_process_only
 
@@ -30,7 +31,12 @@ class EpochFileLogger(FileTrainLogger):
 
     @main_process_only
     def log_stats(
-        self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose: bool = False
+        self,
+        stats_meta: Mapping[str, Any],
+        train_stats: Mapping[str, Any] | None = None,
+        valid_stats: Mapping[str, Any] | None = None,
+        test_stats: Mapping[str, Any] | None = None,
+        verbose: bool = False,
     ) -> None:
         """See `speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
         path = Path(self.save_file)
@@ -53,7 +59,12 @@ class EpochTensorboardLogger(TensorboardLogger):
 
     @main_process_only
     def log_stats(
-        self, stats_meta, train_stats=None, valid_stats=None, test_stats=None, verbose: bool = False
+        self,
+        stats_meta: Mapping[str, Any],
+        train_stats: Mapping[str, Any] | None = None,
+        valid_stats: Mapping[str, Any] | None = None,
+        test_stats: Mapping[str, Any] | None = None,
+        verbose: bool = False,
     ) -> None:
         """See `speechbrain.utils.train_logger.TrainLogger`; ``stats_meta`` has the key ``epoch``."""
         before = stats_meta["epoch"] - 1
@@ -74,6 +85,6 @@ class TrainLoggers(NamedTuple):
     """Curves, and the sounds and pictures of a monitor."""
 
 
-def _epoch_of(row):
+def _epoch_of(row: str) -> int:
     found = re.match(r"epoch: (\d+)", row)
     return int(found.group(1)) if found else 0

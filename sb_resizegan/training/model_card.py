@@ -38,7 +38,7 @@ WaveformEnhancement.from_hparams(source="THIS FOLDER").enhance_file("noisy.wav",
 
 
 def model_card(
-    interface: type,
+    interface: Any,
     description: str,
     use: str,
     hparams: Mapping[str, Any],

@@ -38,7 +38,7 @@ class OnnxStep(torch.nn.Module):
         Of the model.
     """
 
-    def __init__(self, step: StreamingStep):
+    def __init__(self, step: StreamingStep) -> None:
         super().__init__()
         self.step = step
 

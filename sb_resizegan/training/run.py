@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from speechbrain.utils.distributed import (
 )
 from speechbrain.utils.run_opts import RunOptions
 
+from sb_resizegan.dataio.batch_source import BatchSource
 from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
 from sb_resizegan.inference import ModelSourceError
 from sb_resizegan.training.checkpoints import CheckpointError
@@ -154,7 +155,7 @@ def load_settings(
         folder = tempfile.mkdtemp(prefix="sb_resizegan_debug_") if if_main_process() else None
         overrides["output_folder"] = ddp_broadcast(folder)
 
-    def check_all(values):
+    def check_all(values: dict[str, Any]) -> None:
         check_device(run_opts)
         check_workers(values["num_workers"])
         check_figure(values, task)
@@ -164,7 +165,7 @@ def load_settings(
 
 
 @contextlib.contextmanager
-def experiment_folder(hparams: dict[str, Any], resolved: str, yaml_path: Path) -> Iterator[Path]:
+def experiment_folder(hparams: dict[str, Any], resolved: str, yaml_path: str | os.PathLike) -> Iterator[Path]:
     """Within, the output folder is there, holds the settings, and belongs to this training alone.
 
     Arguments
@@ -199,13 +200,13 @@ def experiment_folder(hparams: dict[str, Any], resolved: str, yaml_path: Path) -
             raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
-def gradient_accumulation(hparams, run_opts):
+def gradient_accumulation(hparams: Mapping[str, Any], run_opts: Any) -> int:
     """Batches in an optimizer step, from the command line or the yaml."""
     key = "grad_accumulation_factor"
     return run_opts[key] if key in run_opts.overridden_args else hparams.get(key, 1)
 
 
-def training_loggers(hparams):
+def training_loggers(hparams: Mapping[str, Any]) -> TrainLoggers:
     """What a run writes its figures to, at the end of every epoch: ``train_log.txt`` and TensorBoard."""
     folder = Path(hparams["output_folder"])
     return TrainLoggers(
@@ -214,7 +215,7 @@ def training_loggers(hparams):
     )
 
 
-def training_stream(source, hparams, run_opts):
+def training_stream(source: BatchSource, hparams: Mapping[str, Any], run_opts: Any) -> WindowStream:
     """Batches of an epoch for this process; the checkpointer keeps its place in them.
 
     Arguments
@@ -246,6 +247,6 @@ def training_stream(source, hparams, run_opts):
     return stream
 
 
-def world_size():
+def world_size() -> int:
     """Processes that train together."""
     return torch.distributed.get_world_size() if is_distributed_initialized() else 1

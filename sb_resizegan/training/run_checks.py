@@ -29,7 +29,7 @@ class RunError(ValueError):
     """Settings that cannot be run."""
 
 
-def check_device(run_opts):
+def check_device(run_opts: Any) -> None:
     """Raises a `RunError` for a device that isn't there or does not take the precision."""
     device = run_opts["device"]
     if device is not None:

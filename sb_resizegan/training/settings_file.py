@@ -92,21 +92,21 @@ def load_training(
     return construct(resolved, values, texts, path), resolved
 
 
-def _check_task(path, tree, task):
+def _check_task(path: str | Path, tree: Mapping[str, Any], task: str) -> None:
     stated = tree.get("task")
     if stated != task:
         known = f"; it is for {TASKS[stated]}" if stated in TASKS else ""
         raise HparamsError(f"{path}: task: expected {task} for {TASKS[task]}, but got {stated!r}{known}")
 
 
-def _kind(key, tree, task):
+def _kind(key: str, tree: Mapping[str, Any], task: str) -> Any:
     """The type of a key's value, None for an object or where nothing is known."""
     if key in RECIPE[task]:
         return RECIPE[task][key]
     return OTHERS[key] if key in OTHERS else _argument_type(key, tree)
 
 
-def _argument_type(key, tree):
+def _argument_type(key: str, tree: Mapping[str, Any]) -> Any:
     """The type of the argument that the yaml hands a key to, as its constructor states it."""
     for node in _nodes(tree):
         tag = _tag(node)
@@ -118,9 +118,10 @@ def _argument_type(key, tree):
     return None
 
 
-def _annotation(made, argument):
+def _annotation(made: Any, argument: str) -> Any:
     """The type of an argument of a function or a class, which may hand its options on to its base."""
-    functions = [kind.__init__ for kind in inspect.getmro(made)] if inspect.isclass(made) else [made]
+    classes = inspect.getmro(made) if inspect.isclass(made) else ()
+    functions = [kind.__init__ for kind in classes] or [made]  # type: ignore[misc]
     for function in functions:
         try:
             hints = typing.get_type_hints(function)
@@ -131,7 +132,9 @@ def _annotation(made, argument):
     return None
 
 
-def _override(key, value, tree, kinds, path):
+def _override(
+    key: str, value: Any, tree: Mapping[str, Any], kinds: Mapping[str, Any], path: str | Path
+) -> Any:
     if key not in tree:
         known = [name for name in tree if name in kinds]
         raise HparamsError(f"--{key}: {path} has no such key{suggestion(key, known)}")
@@ -144,7 +147,7 @@ def _override(key, value, tree, kinds, path):
     return read_word(value, kinds.get(key))
 
 
-def _check_keys(path, tree, task):
+def _check_keys(path: str | Path, tree: Mapping[str, Any], task: str) -> None:
     """Finds keys that are missing, objects that are none, and keys that nothing reads."""
     missing = sorted({*RECIPE[task], *OBJECTS[task]} - set(tree))
     if missing:
@@ -161,7 +164,7 @@ def _check_keys(path, tree, task):
             )
 
 
-def _read(tree, task) -> set[str]:
+def _read(tree: Mapping[str, Any], task: str) -> set[str]:
     """Keys that the training reads, and those that these refer to, and so on."""
     begin = {*RECIPE[task], *OBJECTS[task], *RunOptions().as_dict()}
     waiting = [key for key in tree if key in begin or key.startswith("__")]
@@ -174,7 +177,7 @@ def _read(tree, task) -> set[str]:
     return known
 
 
-def _references(node) -> list[str]:
+def _references(node: Any) -> list[str]:
     """Keys that a part of a yaml refers to."""
     return [
         name
@@ -184,7 +187,7 @@ def _references(node) -> list[str]:
     ]
 
 
-def _nodes(node) -> Iterator[Any]:
+def _nodes(node: Any) -> Iterator[Any]:
     """A node and all that is in it."""
     yield node
     inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
@@ -192,5 +195,5 @@ def _nodes(node) -> Iterator[Any]:
         yield from _nodes(part)
 
 
-def _tag(node) -> str:
+def _tag(node: Any) -> str:
     return getattr(getattr(node, "tag", None), "value", None) or ""

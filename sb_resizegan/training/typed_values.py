@@ -42,7 +42,7 @@ def whole(low: int, high: int) -> Any:
 
 def number(low: float, high: float, words: str | None = None, open: bool = False) -> Any:
     """Type of a number from ``low`` to ``high``, or between them if ``open``."""
-    bounds = {"gt": low, "lt": high} if open else {"ge": low, "le": high}
+    bounds: dict[str, Any] = {"gt": low, "lt": high} if open else {"ge": low, "le": high}
     span = f"above {low:g} and below {high:g}" if open else f"from {low:g} to {high:g}"
     field = Field(strict=True, allow_inf_nan=False, **bounds)
     return Annotated[float, field, Expected(words or f"a number {span}")]
@@ -83,7 +83,7 @@ def range_of(low: float, high: float) -> Any:
         return pair
 
     return Annotated[
-        list[number(low, high)],
+        list[number(low, high)],  # type: ignore[misc]
         Field(min_length=2, max_length=2),
         AfterValidator(ordered),
         Expected(f"[lowest, highest], numbers from {low:g} to {high:g}"),

@@ -55,7 +55,9 @@ class WindowMonitor(EpochMonitor):
         self.factors = tuple(factors)
         self.cutoff_hz = cutoff_hz
         self.sample_windows = sample_windows
-        self._last_row = None  # its floors hold for all epochs: they are of the same real windows
+        self._last_row: dict[str, float] | None = (
+            None  # its floors hold for all epochs: they are of the same real windows
+        )
 
     def epoch(self, epoch: int, generated: torch.Tensor) -> dict[str, float]:
         """Measures and writes one epoch.
