@@ -142,7 +142,7 @@ def aligned(sent: np.ndarray, received: np.ndarray) -> np.ndarray:
     return result
 
 
-def _lag(sent, received):
+def _lag(sent: np.ndarray, received: np.ndarray) -> int:
     """Samples by which ``received`` is late."""
     size = next_fast_len(len(sent) + len(received), real=True)
     likeness = irfft(rfft(received, n=size) * np.conj(rfft(sent, n=size)), n=size)

@@ -121,7 +121,9 @@ def _passed(codec: Callable, waveform: np.ndarray, sample_rate: int) -> tuple[np
     return heard, lost_between(waveform, heard)
 
 
-def _through_file(waveform, sample_rate, kind, level, mode):
+def _through_file(
+    waveform: np.ndarray, sample_rate: int, kind: tuple[str, str], level: float, mode: str | None
+) -> np.ndarray:
     container, subtype = kind
     stream = io.BytesIO()
     soundfile.write(
@@ -132,7 +134,7 @@ def _through_file(waveform, sample_rate, kind, level, mode):
     return soundfile.read(stream, dtype="float32")[0]
 
 
-def _through_g722(waveform, sample_rate, kbits):
+def _through_g722(waveform: np.ndarray, sample_rate: int, kbits: int) -> np.ndarray:
     from G722 import G722  # built from C, and needed here alone
 
     # The encoder takes whole pairs of samples.

@@ -158,11 +158,11 @@ def quantise_mu_law(
     return heard, lost_between(waveform, heard)
 
 
-def _limit(draws, waveform, below_db):
+def _limit(draws: Draws, waveform: np.ndarray, below_db: tuple[float, float]) -> np.floating:
     return np.abs(waveform).max() * np.float32(10 ** (-draws.between(*below_db) / 20))
 
 
-def _gain(name, order, cutoff_hz, sample_rate, bins):
+def _gain(name: str, order: int, cutoff_hz: float, sample_rate: int, bins: int) -> np.ndarray:
     """Magnitude of a low-pass filter at ``bins`` frequencies from 0 to half the sampling rate, float32."""
     frequency = np.linspace(0, sample_rate / 2, bins)
     if name == "brick wall":

@@ -107,14 +107,14 @@ class DegradedSpeech(NoisyMixtures):
         if degradations.g722_kbits and self.sample_rate != 16000:
             raise ValueError(f"g722_kbits: expected speech at 16000 Hz, but got {self.sample_rate}")
 
-    def batch(
+    def batch(  # type: ignore[override]
         self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
     ) -> RestorationBatch:
         """Batch number ``n`` of the training stream; see `BatchSource` for the arguments."""
         rows = rows_of(rank, world_size, batch_size)
         return self.stacked(Draws(seed, n, row, TRAINING) for row in rows)
 
-    def fixed(self, count: int, seed: int) -> RestorationBatch:
+    def fixed(self, count: int, seed: int) -> RestorationBatch:  # type: ignore[override]
         """Segments that are the same at each call; see `NoisyMixtures.fixed()`."""
         if count < 1:
             raise ValueError(f"count: expected at least 1, but got {count}")
@@ -126,7 +126,7 @@ class DegradedSpeech(NoisyMixtures):
         noisy, clean, lost = (torch.from_numpy(np.stack(column)) for column in zip(*segments, strict=True))
         return RestorationBatch(noisy, clean, torch.ones(len(noisy)), lost)
 
-    def _segment(self, draws):
+    def _segment(self, draws: Draws) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         target, speech, _, recording = self._speech(draws)
         gain = 10 ** (draws.between(*self.levels.level_db) / 20) / np.sqrt(
             max(self._speech_power(target), FAINTEST)
@@ -145,7 +145,7 @@ class DegradedSpeech(NoisyMixtures):
         lost = union_of(lost_between(target, speech), *(mask for mask in masks if mask is not None))
         return speech, target, lost
 
-    def _chosen(self, draws):
+    def _chosen(self, draws: Draws) -> list[str]:
         """Words of what happens to a segment, in order."""
         active = list(self.degradations.active)
         if draws.chance(self.degradations.intact):
@@ -156,7 +156,9 @@ class DegradedSpeech(NoisyMixtures):
         }
         return [name for name in ORDER if name in chosen]
 
-    def _degraded(self, draws, name, target, speech, recording):
+    def _degraded(
+        self, draws: Draws, name: str, target: np.ndarray, speech: np.ndarray, recording: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Target, speech and the mask of what only the degradation itself knows, or None."""
         strength = getattr(self.degradations, name)
         if name == "late_reverberation_db":

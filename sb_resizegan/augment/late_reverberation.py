@@ -66,7 +66,8 @@ def reverberate(
     ratio_db, t60 = draws.between(*early_over_late_db), draws.between(*T60_SECONDS)
     tail_samples = len(response) if response is not None else round(t60 * sample_rate)
     size = 2 * next_fast_len(-(-(len(waveform) + tail_samples + sample_rate) // 2), real=True)
-    early = late = None
+    early: np.ndarray | None = None
+    late: np.ndarray | None = None
     if response is not None:
         early, whole = room_responses(response, sample_rate, size)
         late = irfft(whole - early, n=size)
@@ -75,6 +76,7 @@ def reverberate(
         late = _tail(draws, sample_rate, t60, size)
         early = np.zeros(size, dtype=np.float32) if early is None else early
         early[0] = early[0] or 1
+    assert early is not None  # as late is
     gain = np.sqrt(np.sum(np.square(early)) / np.sum(np.square(late))) * 10 ** (-ratio_db / 20)
     spectrum = rfft(waveform, n=size)
     target, added = (
@@ -84,7 +86,7 @@ def reverberate(
     return target, target + added, lost_between(target, target + added)
 
 
-def _tail(draws, sample_rate, t60, size):
+def _tail(draws: Draws, sample_rate: int, t60: float, size: int) -> np.ndarray:
     """Decaying noise, from 50 ms on."""
     first, count = round(EARLY_SECONDS * sample_rate), round(t60 * sample_rate)
     decay = 10 ** (-3 * np.arange(count) / count)

@@ -119,7 +119,7 @@ def union_of(*masks: np.ndarray) -> np.ndarray:
     return np.maximum.reduce(masks)
 
 
-def _framed(waveform):
+def _framed(waveform: np.ndarray) -> np.ndarray:
     """Windowed frames ``(frames, N_FFT)``."""
     frames = frames_of(len(waveform))
     padded = np.zeros((frames - 1) * HOP + N_FFT, dtype=np.float32)
@@ -128,5 +128,5 @@ def _framed(waveform):
     return padded[places] * WINDOW
 
 
-def _power(waveform):
+def _power(waveform: np.ndarray) -> np.ndarray:
     return np.square(np.abs(np.fft.rfft(_framed(waveform), axis=1))).T

@@ -1,5 +1,7 @@
 """Noisy speech mixed on the fly, the same mixtures for the same seed and number."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from scipy.fft import irfft, next_fast_len, rfft
@@ -122,7 +124,7 @@ class NoisyMixtures:
         self.clean = clean
         self.noise = noise
         self.rirs = rirs
-        self.sample_rate = clean.sample_rate
+        self.sample_rate: int = clean.sample_rate
         self.segment_samples = segment_samples
         self._speed_percent = tuple(round(100 * end) for end in self.changes.speed)
 
@@ -155,12 +157,12 @@ class NoisyMixtures:
         check_count("count", count)
         return self._stack(Draws(seed, 0, row, FIXED) for row in range(count))
 
-    def _stack(self, rows):
+    def _stack(self, rows: Iterable[Draws]) -> NoisyBatch:
         noisy, clean = zip(*(self._mixture(draws) for draws in rows), strict=True)
         noisy, clean = torch.from_numpy(np.stack(noisy)), torch.from_numpy(np.stack(clean))
         return NoisyBatch(noisy, clean, torch.ones(len(noisy)))
 
-    def _mixture(self, draws):
+    def _mixture(self, draws: Draws) -> tuple[np.ndarray, np.ndarray]:
         target, speech, cutoff_hz, recording = self._speech(draws)
         noise, has_talker = self._noise(draws, recording)
         if draws.chance(self.noises.second_noise):
@@ -177,7 +179,7 @@ class NoisyMixtures:
         noisy = speech + noise * np.float32(np.sqrt(ratio) * 10 ** (-snr_db / 20))
         return self._channel(draws, noisy, target)
 
-    def _channel(self, draws, noisy, target):
+    def _channel(self, draws: Draws, noisy: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What becomes of the mixture and its target on their way."""
         if draws.chance(self.levels.level_step):
             step = level_step(draws, target, self.sample_rate)
@@ -197,7 +199,7 @@ class NoisyMixtures:
             noisy[stretch] = target[stretch] = 0
         return noisy, target
 
-    def _speech(self, draws):
+    def _speech(self, draws: Draws) -> tuple[np.ndarray, np.ndarray, float, int]:
         """Draws the target, what a room makes of it, its upper limit in Hz, and its recording."""
         percent = self._draw_speed(draws)
         samples = -(-self.segment_samples * percent // 100)
@@ -221,7 +223,7 @@ class NoisyMixtures:
             target, speech = self._filter(speech, early), self._filter(speech, whole)
         return target, speech, cutoff_hz, recording
 
-    def _noise(self, draws, target):
+    def _noise(self, draws: Draws, target: int) -> tuple[np.ndarray, bool]:
         """Draws a noise of any kind, of RMS 1, and whether it is another voice."""
         kind, samples, has_talker = draws.number(), self.segment_samples, False
         ends = np.cumsum([self.noises.babble, self.noises.coloured, self.noises.tonal, self.noises.talker])
@@ -236,6 +238,7 @@ class NoisyMixtures:
         elif kind < ends[3]:
             noise, has_talker = talker_noise(self.clean, draws, samples, target), True
         else:
+            assert self.noise is not None  # else the share of talkers ends at 1
             percent = self._draw_speed(draws)
             recording, anchor = self.noise.locate(draws.number())
             noise = noise_segment(self.noise, recording, anchor, draws, -(-samples * percent // 100))
@@ -249,29 +252,29 @@ class NoisyMixtures:
             noise = noise * switched_gain(draws, samples, self.sample_rate)
         return noise / np.float32(np.sqrt(max(_power(noise), FAINTEST))), has_talker
 
-    def _draw_speed(self, draws):
+    def _draw_speed(self, draws: Draws) -> int:
         slowest, fastest = self._speed_percent
         is_changed = draws.chance(self.changes.speed_change)
         percent = slowest + draws.below(fastest - slowest + 1)
         return percent if is_changed else 100
 
-    def _transform_size(self, padding):
+    def _transform_size(self, padding: int) -> int:
         # Even, so that half the sampling rate has a bin.
         return 2 * next_fast_len(-(-(self.segment_samples + padding) // 2), real=True)
 
-    def _low_pass(self, cutoff_hz):
+    def _low_pass(self, cutoff_hz: float) -> np.ndarray:
         return low_pass_response(cutoff_hz, self.sample_rate, self._transform_size(PADDING) // 2 + 1)
 
-    def _filter(self, waveform, response):
+    def _filter(self, waveform: np.ndarray, response: np.ndarray) -> np.ndarray:
         size = 2 * (len(response) - 1)
         return irfft(rfft(waveform, n=size) * response, n=size)[: self.segment_samples]
 
-    def _speech_power(self, speech):
+    def _speech_power(self, speech: np.ndarray) -> float:
         regions = active_regions(speech, self.sample_rate)
         if len(regions) == 0:
             return _power(speech)
         return _power(np.concatenate([speech[start:end] for start, end in regions]))
 
 
-def _power(waveform):
+def _power(waveform: np.ndarray) -> float:
     return float(np.dot(waveform, waveform)) / len(waveform)

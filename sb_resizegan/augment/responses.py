@@ -1,5 +1,7 @@
 """Checks of room impulse responses before a training begins."""
 
+from sb_resizegan.dataio.recordings import Recordings
+
 __all__ = ["UnusableResponsesError", "check_responses"]
 
 
@@ -7,7 +9,7 @@ class UnusableResponsesError(ValueError):
     """Room impulse responses that mixtures cannot be made with."""
 
 
-def check_responses(rirs, segment_samples):
+def check_responses(rirs: Recordings, segment_samples: int) -> None:
     """Makes sure that all responses can be used for segments of a length.
 
     Arguments

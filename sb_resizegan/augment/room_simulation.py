@@ -5,6 +5,7 @@ collection can be made longer later on.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -89,7 +90,7 @@ def draw_room(seed: int, number: int) -> Room:
     """
     random = np.random.Generator(np.random.Philox(derive_seed(seed, "room", number)))
     for _ in range(TRIES):
-        size = tuple(float(random.uniform(*edges)) for edges in (LENGTH, WIDTH, HEIGHT))
+        size = _triple(random.uniform(*edges) for edges in (LENGTH, WIDTH, HEIGHT))
         t60 = _log_uniform(random, *T60_SECONDS)
         # Sabine's absorption: above 1 there is no such material.
         volume = math.prod(size)
@@ -100,9 +101,13 @@ def draw_room(seed: int, number: int) -> Room:
         direction = random.standard_normal(3)
         microphone = voice + _log_uniform(random, *DISTANCE) * direction / np.linalg.norm(direction)
         if np.all(microphone >= FROM_WALLS) and np.all(microphone <= np.array(size) - FROM_WALLS):
-            positions = (tuple(map(float, voice)), tuple(map(float, microphone)))
-            return Room(size, t60, *positions, seed=int(random.integers(2**31)))
+            return Room(size, t60, _triple(voice), _triple(microphone), seed=int(random.integers(2**31)))
     raise RuntimeError(f"no room found in {TRIES} tries")
+
+
+def _triple(numbers: Iterable[float]) -> tuple[float, float, float]:
+    x, y, z = map(float, numbers)
+    return x, y, z
 
 
 def simulate_response(room: Room) -> np.ndarray:

@@ -100,7 +100,7 @@ def noise_segment(noise: Recordings, recording: int, anchor: int, draws: Draws, 
     return np.take(loop, np.arange(start, start + samples), mode="wrap")
 
 
-def _fade_edges(piece, first, last):
+def _fade_edges(piece: np.ndarray, first: int, last: int) -> None:
     for fade, part in ((first, piece), (last, piece[::-1])):
         fade = min(fade, len(part))
         part[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)

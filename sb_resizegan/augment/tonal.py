@@ -48,8 +48,8 @@ def chirps(draws: Draws, samples: int, sample_rate: int) -> np.ndarray:
         length = min(int(draws.between(*CHIRP_SECONDS) * sample_rate), samples)
         start = draws.below(samples - length + 1)
         # From one pitch to another within a third of the range around the bird's own.
-        places = np.clip([centre + draws.between(-1, 1) / 6 for _ in range(2)], 0, 1)
-        hertz = LOWEST_HZ * 2 ** (octave * np.linspace(*places, length, dtype=np.float32))
+        first, last = np.clip([centre + draws.between(-1, 1) / 6 for _ in range(2)], 0, 1)
+        hertz = LOWEST_HZ * 2 ** (octave * np.linspace(first, last, length, dtype=np.float32))
         hertz = np.minimum(hertz, 0.45 * sample_rate)
         phase = np.cumsum(2 * np.pi / sample_rate * hertz)
         noise[start : start + length] += np.hanning(length).astype(np.float32) * np.sin(phase)

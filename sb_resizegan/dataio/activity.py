@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sb_resizegan.dataio.long_signal import BLOCK, blocks_of
+from sb_resizegan.dataio.long_signal import BLOCK, LongSignal, blocks_of
 
 __all__ = ["SILENCE_DB", "active_level", "active_regions", "frame_levels", "level_gain"]
 
@@ -15,7 +15,7 @@ LOUD_SECONDS = 0.1
 BRIDGED_SECONDS = 0.1
 
 
-def frame_levels(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+def frame_levels(waveform: np.ndarray | LongSignal, sample_rate: int) -> np.ndarray:
     """Level of consecutive frames of 20 ms, each frame's mean removed.
 
     Arguments
@@ -42,7 +42,7 @@ def frame_levels(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     return np.concatenate(blocks) if blocks else np.empty(0)
 
 
-def _block_levels(waveform, frame):
+def _block_levels(waveform: np.ndarray, frame: int) -> np.ndarray:
     waveform = np.asarray(waveform, dtype=np.float64)
     starts = np.arange(0, len(waveform), frame)
     counts = np.diff(np.append(starts, len(waveform)))
@@ -51,7 +51,9 @@ def _block_levels(waveform, frame):
     return 10 * np.log10(np.maximum(powers, 1e-20))
 
 
-def active_regions(waveform: np.ndarray, sample_rate: int, minimum_samples: int = 1) -> np.ndarray:
+def active_regions(
+    waveform: np.ndarray | LongSignal, sample_rate: int, minimum_samples: int = 1
+) -> np.ndarray:
     """Finds the stretches of a recording in which somebody speaks.
 
     A frame is active when it is within 35 dB of the recording's loud frames (the level that 0.1 s of it
@@ -103,7 +105,7 @@ def active_regions(waveform: np.ndarray, sample_rate: int, minimum_samples: int 
     return _merge(starts, ends)
 
 
-def level_gain(waveform: np.ndarray, regions: np.ndarray, level_db: float, peak: float) -> float:
+def level_gain(waveform: np.ndarray | LongSignal, regions: np.ndarray, level_db: float, peak: float) -> float:
     """Gain that brings active speech to a level, less where the peak would otherwise be exceeded.
 
     Arguments
@@ -132,7 +134,7 @@ def level_gain(waveform: np.ndarray, regions: np.ndarray, level_db: float, peak:
     return float(min(10 ** (level_db / 20) / rms, peak / loudest))
 
 
-def active_level(waveform, regions):
+def active_level(waveform: np.ndarray | LongSignal, regions: np.ndarray) -> tuple[float, float]:
     """Level and peak of active speech.
 
     Arguments
@@ -160,11 +162,11 @@ def active_level(waveform, regions):
     return float(np.sqrt(energy / count)), peak
 
 
-def _frame_samples(sample_rate):
+def _frame_samples(sample_rate: int) -> int:
     return max(round(FRAME_SECONDS * sample_rate), 1)
 
 
-def _merge(starts, ends):
+def _merge(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Joins regions that overlap or touch; the starts are in order."""
     reach = np.maximum.accumulate(ends)
     first = np.append(True, starts[1:] > reach[:-1])

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 from sb_resizegan.dataio.decoder import AudioHeader, audio_header, check_length, opened
 from sb_resizegan.dataio.resampling import resample, resampled_blocks
@@ -258,7 +259,7 @@ def _check_finite(path: str | os.PathLike, waveform: np.ndarray) -> None:
         raise UnusableAudioError("not finite", path, "samples too large to be resampled")
 
 
-def write_audio(path, waveform, sample_rate):
+def write_audio(path: str | os.PathLike, waveform: torch.Tensor, sample_rate: int) -> None:
     """Writes a mono 16-bit sound file; nobody ever sees half of it.
 
     Arguments

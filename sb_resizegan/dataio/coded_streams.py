@@ -197,7 +197,7 @@ def _mpeg_preface(head: bytes, count: int) -> bytes:
     for bits in range(1, 15):
         candidate = bytes((head[0], head[1] | 1, bits << 4 | head[2] & 0x0C, head[3]))
         frame = _mpeg_frame(candidate)
-        if frame.size >= frame.side + 16:
+        if frame is not None and frame.size >= frame.side + 16:
             return (candidate.ljust(frame.side, b"\0") + struct.pack(">4sII", b"Info", 1, count)).ljust(
                 frame.size, b"\0"
             )

@@ -104,7 +104,9 @@ def cut_windows(
         )
     rng = random.Random(seed)
     rng.shuffle(files)
-    pool, resampled, used = [], {}, 0
+    pool: list[np.ndarray] = []
+    resampled: dict[int, int] = {}
+    used = 0
     for file in files:
         if len(pool) >= POOL * num_windows:
             break
@@ -135,10 +137,13 @@ def cut_windows(
     return CutWindows(windows, used, resampled, skipped)
 
 
-def _pieces(file, window_samples, sample_rate, lowpass_hz):
+def _pieces(
+    file: Path, window_samples: int, sample_rate: int, lowpass_hz: float | None
+) -> tuple[int, list[np.ndarray]]:
     """How many samples a file has, and its windows that aren't silent; the rest of it is never in memory."""
     blocks = low_passed_blocks(signal_blocks(file, sample_rate), sample_rate, lowpass_hz)
-    count, pieces, waiting = 0, [], np.zeros(0, dtype=np.float32)
+    pieces: list[np.ndarray] = []
+    count, waiting = 0, np.zeros(0, dtype=np.float32)
     for block in blocks:
         count += len(block)
         waiting = np.concatenate([waiting, block])

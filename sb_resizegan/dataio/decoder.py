@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import soundfile
 
@@ -111,7 +111,7 @@ class Decoder(NamedTuple):
 
     audio: soundfile.SoundFile
     header: AudioHeader
-    source: object
+    source: Any
 
 
 class _Corrected:
@@ -125,12 +125,12 @@ class _Corrected:
         What its inspection found.
     """
 
-    def __init__(self, data: FileBytes, contents: Contents):
+    def __init__(self, data: FileBytes, contents: Contents) -> None:
         self._data, self._contents = data, contents
         self._end = len(data) if contents.end is None else contents.end
         self._size = len(contents.prefix) + self._end - contents.begin
         self._place = 0
-        self.error = None
+        self.error: OSError | None = None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
@@ -253,6 +253,7 @@ def check_length(path: str | os.PathLike, header: AudioHeader) -> None:
     ------
     UnusableAudioError
     """
+    assert header.frames is not None  # counted, or as the header says
     if (
         header.frames * header.channels > MOST_VALUES + MOST_VALUES_PER_BYTE * header.size
         or header.frames > (MOST_SECONDS + MOST_SECONDS_PER_BYTE * header.size) * header.samplerate

@@ -133,7 +133,7 @@ def left_out_lines(left_out: Iterable[tuple[str, str]]) -> list[str]:
     >>> left_out_lines([("a.txt", "not audio"), ("b.txt", "not audio"), ("c.m4a", "unreadable format")])
     ['not audio: 2 (.txt)', 'unreadable format: 1 (c.m4a)']
     """
-    names = {}
+    names: dict[str, list[str]] = {}
     for name, reason in left_out:
         names.setdefault(reason, []).append(name)
     lines = []

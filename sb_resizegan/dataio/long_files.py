@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -50,7 +52,7 @@ class StreamedFile:
     (44100, 44100, 16000, [0.5, 0.0])
     """
 
-    def __init__(self, path, sample_rate):
+    def __init__(self, path: str | os.PathLike, sample_rate: int) -> None:
         self.path, self.sample_rate = path, sample_rate
         self.header = audio_header(path)
         self.rate, self.frames = self.header.samplerate, 0
@@ -61,22 +63,22 @@ class StreamedFile:
         # Root mean square of each channel at the new rate.
         self.levels = np.sqrt(energy / self.resampled_frames).tolist()
 
-    def blocks(self):
+    def blocks(self) -> Iterator[np.ndarray]:
         """Yields samples ``(time, channels)`` at the new rate, float32."""
         return resampled_blocks(self.own_blocks(), self.rate, self.sample_rate)
 
-    def own_blocks(self):
+    def own_blocks(self) -> Iterator[np.ndarray]:
         """Yields samples ``(time, channels)`` at the file's own rate, float32."""
         for block, _ in audio_blocks(self.path, max(1, BLOCK_SAMPLES // self.header.channels)):
             yield block
 
-    def _counted(self):
+    def _counted(self) -> Iterator[np.ndarray]:
         for block in self.own_blocks():
             self.frames += len(block)
             yield block
 
 
-def choose_format(header, path):
+def choose_format(header: Any, path: str | os.PathLike) -> tuple[str, str]:
     """Format of a file that is made of another.
 
     Under the same ending the container stays. Samples keep their format where they have 16 bits or more and
@@ -144,20 +146,20 @@ class Spool:
     (0.5, True)
     """
 
-    def __init__(self, folder, channels):
+    def __init__(self, folder: str | os.PathLike, channels: int) -> None:
         self.channels = channels
         self.frames = 0
         self.peak = 0.0
         self._folder = folder
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (closed by __exit__)
+        self._file = tempfile.TemporaryFile(dir=os.fspath(folder), buffering=0)  # noqa: SIM115 (closed by __exit__)
 
-    def __enter__(self):
+    def __enter__(self) -> "Spool":
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._file.close()
 
-    def append(self, block):
+    def append(self, block: np.ndarray) -> None:
         """Adds samples.
 
         Arguments
@@ -175,7 +177,14 @@ class Spool:
             # The file has no name that would tell anybody where room is wanting.
             raise OSError(error.errno, error.strerror, os.fspath(self._folder)) from error
 
-    def save(self, path, sample_rate, format, subtype, tags=None):
+    def save(
+        self,
+        path: str | os.PathLike,
+        sample_rate: int,
+        format: str,
+        subtype: str,
+        tags: Mapping[str, str] | None = None,
+    ) -> float:
         """Writes all of them as a sound file; nobody ever sees half of it.
 
         A peak above full scale would be clipped. Where samples are no floating-point numbers, the whole file
@@ -215,7 +224,7 @@ class Spool:
                 raise OSError(f"{path}: only {written} of {self.frames} samples could be written")
         return gain
 
-    def _blocks(self):
+    def _blocks(self) -> Iterator[np.ndarray]:
         self._file.seek(0)
         size = 4 * self.channels * max(1, BLOCK_SAMPLES // self.channels)
         while data := self._file.read(size):

@@ -36,8 +36,8 @@ class LongSignal:
     (5, array([0., 1.], dtype=float32))
     """
 
-    def __init__(self, blocks: Iterable[np.ndarray], folder: str | os.PathLike):
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (goes with the object)
+    def __init__(self, blocks: Iterable[np.ndarray], folder: str | os.PathLike) -> None:
+        self._file = tempfile.TemporaryFile(dir=os.fspath(folder), buffering=0)  # noqa: SIM115 (goes with the object)
         self._length = 0
         try:
             for block in blocks:
@@ -52,7 +52,7 @@ class LongSignal:
     def __getitem__(self, part: slice) -> np.ndarray:
         first, last, _ = part.indices(self._length)
         samples = np.empty(max(0, last - first), dtype=np.float32)
-        left, place = memoryview(samples).cast("B"), 4 * first
+        left, place = samples.data.cast("B"), 4 * first
         while left:
             count = os.preadv(self._file.fileno(), [left], place)
             left, place = left[count:], place + count

@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ def write_mel(path: str | os.PathLike, mel: np.ndarray, settings: Mapping[str, i
     if mel.ndim != 2:
         raise ValueError(f"mel: expected shape (n_mels, frames), but got {mel.shape}")
     with replacing(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, mel=np.asarray(mel, np.float32), **settings)
+        arrays: dict[str, Any] = {"mel": np.asarray(mel, np.float32), **settings}
+        np.savez(stream, **arrays)
 
 
 def read_mel(path: str | os.PathLike, settings: Mapping[str, int]) -> np.ndarray:

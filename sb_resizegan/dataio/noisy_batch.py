@@ -32,7 +32,7 @@ class NoisyBatch(NamedTuple):
     clean: torch.Tensor
     lengths: torch.Tensor
 
-    def to(self, device, non_blocking=False):
+    def to(self, device: str | torch.device, non_blocking: bool = False) -> "NoisyBatch":
         """The same batch on another device.
 
         Arguments
@@ -48,7 +48,7 @@ class NoisyBatch(NamedTuple):
         """
         return NoisyBatch(*(tensor.to(device, non_blocking=non_blocking) for tensor in self))
 
-    def joined(self):
+    def joined(self) -> "JoinedBatch":
         """The same in one tensor, for one copy to a GPU instead of three.
 
         Returns
@@ -79,7 +79,7 @@ class JoinedBatch(NamedTuple):
     samples: torch.Tensor
     batch: int
 
-    def to(self, device, non_blocking=False):
+    def to(self, device: str | torch.device, non_blocking: bool = False) -> NoisyBatch:
         """As `NoisyBatch.to()`."""
         samples = self.samples.to(device, non_blocking=non_blocking)
         size = (len(samples) - self.batch) // 2

@@ -1,6 +1,8 @@
 """Training segments of paired utterances, the same ones for the same seed and number."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -143,7 +145,7 @@ class PairedSegments:
         noisy, clean = torch.from_numpy(pairs)
         return NoisyBatch(noisy, clean, torch.from_numpy(samples / self.segment_samples).float())
 
-    def _pieces(self, entries):
+    def _pieces(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[np.ndarray]:
         """Yields noisy and clean side of all utterances in the manifest's order."""
         label = f"Loading {self.manifest_json.stem}"
         for entry in tqdm(entries, desc=label, delay=2, disable=not if_main_process()):

@@ -83,19 +83,23 @@ class Recordings:
         check_count("sample_rate", sample_rate)
         if not (isinstance(min_seconds, Real) and min_seconds >= 0):
             raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
-        self.sample_rate = sample_rate
+        self.sample_rate: int = sample_rate
         folder = user_cache_folder(cache_folder) / "recordings"
         files = find_recordings(sources, except_folder=folder)
-        self._sources = describe(sources)
+        self._sources: str = describe(sources)
         options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
         paths, index = load_or_build(files, folder, self._sources, options)
-        self.skipped = index["skipped"]
-        self._audio = MappedSamples(paths)
-        self._index = {key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")}
+        self.skipped: dict[str, list[str]] = index["skipped"]
+        self._audio: MappedSamples = MappedSamples(paths)
+        self._index: dict[str, np.ndarray] = {
+            key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")
+        }
         self._index["starts"] = np.cumsum(index["lengths"]) - index["lengths"]
-        self._groups, self._weights = self._index["groups"], np.ones(len(index["lengths"]))
-        self._regions, self._region_owners = index["regions"], index["region_owners"]
-        self._names = index["names"]
+        self._groups: np.ndarray = self._index["groups"]
+        self._weights: np.ndarray = np.ones(len(index["lengths"]))
+        self._regions: np.ndarray = index["regions"]
+        self._region_owners: np.ndarray = index["region_owners"]
+        self._names: list[str] = index["names"]
         self._choose(np.arange(len(self._names)))
         report(self._sources, self)
 
@@ -108,12 +112,12 @@ class Recordings:
         return float(self.lengths.sum() / self.sample_rate)
 
     @property
-    def folders(self):
+    def folders(self) -> np.ndarray:
         """For each recording, the number of the folder that it lies in."""
         return self._index["groups"][self._chosen]
 
     @property
-    def active_seconds(self):
+    def active_seconds(self) -> np.ndarray:
         """For each recording, how much of it is active."""
         return self._moments.samples(len(self)) / self.sample_rate
 
@@ -180,7 +184,7 @@ class Recordings:
         chosen = first + int(place * (count - 1))
         return int(chosen + (chosen >= recording))
 
-    def is_same_voice(self, first, second):
+    def is_same_voice(self, first: int, second: int) -> bool:
         """Whether two recordings lie in one folder, or are of one voice where these are known."""
         return self._group_starts[first] == self._group_starts[second]
 
@@ -217,7 +221,9 @@ class Recordings:
         is_valid = np.array([name in valid for name in self.names])
         return self._part(~is_valid), self._part(is_valid)
 
-    def weighted(self, weights: Sequence[float], voices: Sequence[str] | None = None) -> "Recordings":
+    def weighted(
+        self, weights: Sequence[float] | np.ndarray, voices: Sequence[str] | np.ndarray | None = None
+    ) -> "Recordings":
         """The same recordings with some of them more likely than others.
 
         Arguments
@@ -263,13 +269,13 @@ class Recordings:
         part._choose(self._chosen[kept[np.argsort(groups[kept], kind="stable")]])
         return part
 
-    def _part(self, chosen):
+    def _part(self, chosen: np.ndarray) -> "Recordings":
         part = object.__new__(type(self))
         part.__dict__.update(self.__dict__)
         part._choose(self._chosen[chosen])
         return part
 
-    def _choose(self, chosen):
+    def _choose(self, chosen: np.ndarray) -> None:
         """Makes the recordings with these numbers in the file those that there are."""
         self._chosen = chosen
         self.names = [self._names[number] for number in chosen]

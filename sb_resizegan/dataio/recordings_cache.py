@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +104,7 @@ def load_or_build(
             for old in (*folder.glob(f"{kind}-*"), *folder.glob(f".{kind}-*")):
                 if old.stem not in stems:
                     old.unlink()
-            found = [_read_index(folder / f"{stem}.npz", folder / f"{stem}.i16") for stem in stems]
+            found: list[Any] = [_read_index(folder / f"{stem}.npz", folder / f"{stem}.i16") for stem in stems]
             missing = sum(len(shard) for shard, index in zip(shards, found, strict=True) if index is None)
             progress = tqdm(
                 total=missing, desc="Decoding", delay=2, mininterval=1, disable=not if_main_process()
@@ -124,7 +125,7 @@ def load_or_build(
     return [folder / f"{stem}.i16" for stem in stems], _joined(found, sources)
 
 
-def _joined(shards, sources):
+def _joined(shards: Sequence[Any], sources: Sequence[Any]) -> dict[str, Any]:
     """The index of all shards together."""
     skipped: dict[str, list[str]] = {}
     for shard in shards:
@@ -157,7 +158,7 @@ def _joined(shards, sources):
     return {**joined, "names": names, "skipped": skipped}
 
 
-def _fingerprint(files, heading):
+def _fingerprint(files: Iterable[Any], heading: str) -> str:
     digest = hashlib.sha256(heading.encode())
     for file in files:
         try:
@@ -170,7 +171,7 @@ def _fingerprint(files, heading):
     return digest.hexdigest()[:16]
 
 
-def _read_index(index_path, audio_path):
+def _read_index(index_path: Path, audio_path: Path) -> dict[str, Any] | None:
     """Returns None unless both files are there, readable, and fit each other."""
     if not (index_path.is_file() and audio_path.is_file()):
         return None
@@ -186,9 +187,10 @@ def _read_index(index_path, audio_path):
     return index
 
 
-def _build(decoded_files, audio_path):
+def _build(decoded_files: Iterable[Any], audio_path: Path) -> dict[str, Any]:
     """Writes the samples of a shard into one file; returns its index."""
-    names, folders, decoded, skipped = [], [], [], {}
+    names, folders, decoded = [], [], []
+    skipped: dict[str, list[str]] = {}
     with replacing(audio_path) as temporary, open(temporary, "wb") as stream:
         for file, result in decoded_files:
             if isinstance(result, str):
@@ -216,7 +218,9 @@ def _build(decoded_files, audio_path):
     }
 
 
-def _decode_all(files, options, folder, pool, progress):
+def _decode_all(
+    files: Sequence[Any], options: Any, folder: Path, pool: Any, progress: Any
+) -> Iterator[tuple[Any, Any]]:
     """Yields each file with what it holds, or with the reason why it cannot be used."""
     # libsndfile and the resampling work outside Python's lock: threads share the work.
     for first in range(0, len(files), DECODED_AT_ONCE):
@@ -227,7 +231,7 @@ def _decode_all(files, options, folder, pool, progress):
             yield file, result
 
 
-def _decode(path, options, folder):
+def _decode(path: Path, options: Any, folder: Path) -> Any:
     reason = why_left_out(path)
     if reason is not None:
         return reason
@@ -259,7 +263,7 @@ def _decode(path, options, folder):
     return _Decoded(_to_16_bits(waveform, scale), scale, rate, level, regions)
 
 
-def _decode_long(path, rate, options, folder):
+def _decode_long(path: Path, rate: int, options: Any, folder: Path) -> Any:
     """As `_decode`, by way of the disk: the memory does not grow with the recording."""
     total, count = 0.0, 0
     for block, _ in mono_blocks(path):
@@ -275,8 +279,8 @@ def _decode_long(path, rate, options, folder):
     if len(regions) == 0:
         return "silent"
     level, _ = active_level(waveform, regions)
-    return _Decoded(waveform, peak / LARGEST, rate, level, regions)
+    return _Decoded(waveform, float(peak / LARGEST), rate, level, regions)
 
 
-def _to_16_bits(samples, scale):
+def _to_16_bits(samples: np.ndarray, scale: float) -> np.ndarray:
     return samples if samples.dtype == np.int16 else np.rint(samples / scale).astype(np.int16)

@@ -2,8 +2,9 @@
 
 import glob
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,57 +60,61 @@ class SampleStore:
         alone = not is_distributed_initialized() or torch.distributed.get_world_size() == 1
         if size_gb <= max_memory_gb and alone:
             pieces = list(make_pieces())
-            self._path = None
+            self._path: Path | None = None
             self.samples = np.concatenate(pieces)
             lengths = [len(piece) for piece in pieces]
         else:
             self._path = folder / f"{name}-{stamp[:16]}.f32"
             folder.mkdir(parents=True, exist_ok=True)
             with file_lock(folder / f".{name}.lock"):
-                lengths = self._read_lengths()
-                if lengths is None:
+                found = self._read_lengths(self._path)
+                if found is None:
                     for prefix in ("", "."):
                         for old in folder.glob(f"{prefix}{glob.escape(name)}-{'[0-9a-f]' * 16}.*"):
                             old.unlink()
                     logger.info("Writing up to %.1f GB of processed audio to %s", size_gb, self._path)
-                    lengths = self._write(make_pieces)
-            self.samples = self._map()
+                    found = self._write(self._path, make_pieces)
+            lengths = found
+            self.samples = self._map(self._path)
         self.lengths = np.asarray(lengths, dtype=np.int64)
 
-    def _read_lengths(self):
+    @staticmethod
+    def _read_lengths(path: Path) -> list[int] | None:
         """The pieces' lengths, or None unless the file is there and whole."""
-        index_path = self._path.with_suffix(".json")
-        if not (self._path.is_file() and index_path.is_file()):
+        index_path = path.with_suffix(".json")
+        if not (path.is_file() and index_path.is_file()):
             return None
         lengths = json.loads(index_path.read_text(encoding="utf-8"))
-        return lengths if self._path.stat().st_size == 4 * sum(lengths) else None
+        return lengths if path.stat().st_size == 4 * sum(lengths) else None
 
-    def _write(self, make_pieces):
+    @staticmethod
+    def _write(path: Path, make_pieces: Callable[[], Iterable[np.ndarray]]) -> list[int]:
         lengths = []
         try:
-            with replacing(self._path) as temporary, open(temporary, "wb") as stream:
+            with replacing(path) as temporary, open(temporary, "wb") as stream:
                 for piece in make_pieces():
-                    stream.write(memoryview(np.ascontiguousarray(piece, dtype=np.float32)).cast("B"))
+                    stream.write(np.ascontiguousarray(piece, dtype=np.float32).data.cast("B"))
                     lengths.append(len(piece))
             # The index comes last: with it, the samples are whole.
-            write_json(self._path.with_suffix(".json"), lengths)
+            write_json(path.with_suffix(".json"), lengths)
         except OSError as error:
             raise OSError(
                 error.errno,
                 f"{error.strerror or error}: the processed audio cannot be kept in the cache folder "
                 "(another one can be given, or more memory allowed)",
-                str(self._path.parent),
+                str(path.parent),
             ) from error
         return lengths
 
-    def _map(self):
-        return np.memmap(self._path, dtype=np.float32, mode="r")
+    @staticmethod
+    def _map(path: Path) -> np.ndarray:
+        return np.memmap(path, dtype=np.float32, mode="r")
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # A mapped file goes to a spawned worker by name, not by content.
         return {**self.__dict__, "samples": self.samples if self._path is None else None}
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if self.samples is None:
-            self.samples = self._map()
+        if self._path is not None:
+            self.samples = self._map(self._path)

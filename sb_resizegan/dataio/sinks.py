@@ -43,7 +43,7 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 class _Sink:
     """A file that libsndfile writes to; it remembers the system's error, which libsndfile keeps back."""
 
-    def __init__(self, descriptor: int):
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.error: OSError | None = None
 

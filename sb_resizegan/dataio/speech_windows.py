@@ -1,6 +1,8 @@
 """Training windows: short pieces of active speech, the same ones for the same seed and number."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -161,11 +163,11 @@ class SpeechWindows:
         check_count("count", count)
         return self._cut(self._draw(0, count, seed, FIXED))
 
-    def _draw(self, n, count, seed, purpose):
+    def _draw(self, n: int, count: int, seed: int, purpose: int) -> np.ndarray:
         uniform = Draws(seed, n, purpose=purpose).uniform(count)
         return (uniform * self.number_of_windows).astype(np.int64)
 
-    def _cut(self, numbers):
+    def _cut(self, numbers: np.ndarray) -> torch.Tensor:
         stretches = np.searchsorted(self._numbers_end, numbers, side="right")
         # Each stretch before costs window_samples - 1 first samples.
         starts = numbers + stretches * (self.window_samples - 1)
@@ -173,7 +175,7 @@ class SpeechWindows:
             np.stack([self._store.samples[start : start + self.window_samples] for start in starts])
         )
 
-    def _low_passed(self, path):
+    def _low_passed(self, path: Path) -> np.ndarray | LongSignal:
         """A whole recording at the windows' rate; a long one lies on the disk."""
         seconds = audio_header(path).seconds
         if seconds is not None and seconds <= LONG_SECONDS:
@@ -186,7 +188,7 @@ class SpeechWindows:
             raise UnusableAudioError("not finite", path, "samples too large to be filtered")
         return waveform
 
-    def _active_pieces(self, recordings):
+    def _active_pieces(self, recordings: Mapping[str, Mapping[str, Any]]) -> Iterator[np.ndarray]:
         """Yields the stretches of active speech of all recordings in the manifest's order."""
         label = f"Loading {self.manifest_json.stem}"
         none_yet = True

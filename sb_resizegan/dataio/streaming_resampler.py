@@ -42,7 +42,7 @@ class StreamingResampler:
     ([128, 160, 160], 32)
     """
 
-    def __init__(self, rate: int, new_rate: int, channels: int):
+    def __init__(self, rate: int, new_rate: int, channels: int) -> None:
         self.up, self.down = _factors(rate, new_rate)
         self.channels = channels
         self._bank: np.ndarray | None = None
@@ -99,6 +99,7 @@ class StreamingResampler:
         if max(self.up, self.down) <= MOST_PHASES:
             output = self._at(np.arange(start, stop, dtype=np.int64) * self.down)
         else:
+            assert self._bank is not None  # with equal rates nothing comes here
             output = interpolated(self._waiting, self._first, start, stop, self._bank, self.up, self.down)
         passed = stop * self.down // self.up - self.reach + 1 - self._first
         passed = min(len(self._waiting), max(0, passed))
@@ -106,6 +107,7 @@ class StreamingResampler:
         return output
 
     def _at(self, places: np.ndarray) -> np.ndarray:
+        assert self._bank is not None  # with equal rates nothing comes here
         filters = self._bank[places % self.up]
         begins = places // self.up - self.reach + 1 - self._first
         output = np.empty((len(places), self.channels), dtype=np.float32)

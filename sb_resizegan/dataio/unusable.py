@@ -28,6 +28,6 @@ class UnusableAudioError(ValueError):
         self.reason = reason
         self._parts = (reason, path, detail)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type, tuple]:
         # Errors come back from worker processes by way of pickle.
         return type(self), self._parts

@@ -9,6 +9,7 @@ section 3.
 
 from collections.abc import Sequence
 
+from collections.abc import Iterable
 import torch
 from torch import nn
 
@@ -145,7 +146,9 @@ class RestorationNetwork(nn.Module):
         ]
         return gates, self._up(self.made, x, skips)
 
-    def _down(self, stages, x):
+    def _down(
+        self, stages: Iterable[torch.nn.Module], x: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Bands ``(batch, frames, bands, channels)``, and each stage's output."""
         batch, skips = len(x), []
         x = x.flatten(0, 1).transpose(1, 2)  # (batch * frames, parts, bins)
@@ -154,7 +157,9 @@ class RestorationNetwork(nn.Module):
             skips.append(x)
         return x.transpose(1, 2).unflatten(0, (batch, -1)), skips
 
-    def _up(self, stages, x, skips):
+    def _up(
+        self, stages: Iterable[torch.nn.Module], x: torch.Tensor, skips: list[torch.Tensor]
+    ) -> torch.Tensor:
         batch = len(x)
         x = x.flatten(0, 1).transpose(1, 2)
         for stage, skip in zip(stages, reversed(skips), strict=True):

@@ -8,7 +8,9 @@ import subprocess
 import tarfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 __all__ = ["ArchiveSourceError", "open_debian_package", "open_tarball"]
 
@@ -19,7 +21,7 @@ class ArchiveSourceError(RuntimeError):
     """A source failed; another one may not."""
 
 
-def open_debian_package(package: str, scratch: Path):
+def open_debian_package(package: str, scratch: Path) -> tarfile.TarFile:
     """Fetches a package with a package list of its own: no password, the system's lists untouched.
 
     Arguments
@@ -71,7 +73,9 @@ def open_debian_package(package: str, scratch: Path):
     return tarfile.open(unpacked)
 
 
-def _run(command, folder, stdout=subprocess.DEVNULL):
+def _run(
+    command: Sequence[str | Path], folder: Path, stdout: Any = subprocess.DEVNULL
+) -> subprocess.CompletedProcess:
     try:
         return subprocess.run(
             command,
@@ -88,7 +92,7 @@ def _run(command, folder, stdout=subprocess.DEVNULL):
         raise ArchiveSourceError(f"{command[0]} did not end within {DOWNLOAD_SECONDS} s") from error
 
 
-def open_tarball(url: str, folder: Path, sha256: str):
+def open_tarball(url: str, folder: Path, sha256: str) -> tarfile.TarFile:
     """Fetches a tarball from the web.
 
     Arguments

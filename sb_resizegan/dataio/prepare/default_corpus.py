@@ -8,7 +8,7 @@ tarball that Debian built it of.
 import shutil
 import tarfile
 import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -141,14 +141,14 @@ def prepare_default_corpus(
     return folder / "wav"
 
 
-def _advice():
+def _advice() -> str:
     return (
         "Pass any folder of speech with --data_folder PATH, or set SB_RESIZEGAN_CACHE to a cache folder that "
         "holds the corpus or can be written to."
     )
 
 
-def _fetch(language, folder, archive_url):
+def _fetch(language: str, folder: Path, archive_url: str) -> None:
     """Tries the sources in turn; fills a folder beside the destination, then renames it."""
     prefix = f".{folder.name}.part-"
     # Only the holder of the lock gets here: what lies about was left by a killed process.
@@ -182,7 +182,7 @@ def _fetch(language, folder, archive_url):
     )
 
 
-def _decode(archive, folder):
+def _decode(archive: tarfile.TarFile, folder: Path) -> float:
     """Decodes the spoken prompts of an open tar archive; returns their seconds."""
     from G722 import G722  # built from C, and needed here alone
 
@@ -197,7 +197,7 @@ def _decode(archive, folder):
                 continue
             # Each prompt is a stream of its own: the decoder adapts, and starts afresh.
             decoder = G722(SAMPLE_RATE, 64000)
-            waveform = np.asarray(decoder.decode(archive.extractfile(member).read()), dtype=np.int16)
+            waveform = np.asarray(decoder.decode(_content(archive, member)), dtype=np.int16)
             target = folder / "wav" / f"{prompt}.wav"
             target.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(target, waveform, SAMPLE_RATE, subtype="PCM_16")
@@ -205,7 +205,7 @@ def _decode(archive, folder):
             samples += len(waveform)
         elif path.name.startswith(("copyright", "LICENSE", "CREDITS")):
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / path.name).write_bytes(archive.extractfile(member).read())
+            (folder / path.name).write_bytes(_content(archive, member))
     if prompts < FEWEST_PROMPTS:
         raise ArchiveSourceError(
             f"expected at least {FEWEST_PROMPTS} prompts, but the archive holds {prompts}"
@@ -213,13 +213,19 @@ def _decode(archive, folder):
     return samples / SAMPLE_RATE
 
 
-def _prompt_name(path):
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    assert stream is not None  # a file, no folder
+    return stream.read()
+
+
+def _prompt_name(path: PurePath) -> str:
     """The prompt's name as Asterisk knows it, the same for both sources: "hello" or "digits/1"."""
     groups = ("dictate", "digits", "followme", "letters", "phonetic", "silence")
     return f"{path.parent.name}/{path.stem}" if path.parent.name in groups else path.stem
 
 
-def _write_attribution(language, source, folder):
+def _write_attribution(language: str, source: str, folder: Path) -> None:
     voice = LANGUAGES[language]
     (folder / "ATTRIBUTION.txt").write_text(
         f"Asterisk core sounds, voice prompts, language {language}\n"

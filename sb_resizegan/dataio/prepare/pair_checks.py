@@ -49,7 +49,7 @@ class RejectedPair(NamedTuple):
     """Why a pair cannot be used, and the file that it is due to."""
 
     reason: str
-    path: Path
+    path: Path | None
 
 
 def within_tolerance(seconds: float, other_seconds: float, sample_rate: int) -> bool:
@@ -93,7 +93,7 @@ def check_pairs(
         If a copy cannot be written.
     """
 
-    def check(pair):
+    def check(pair: PairFiles) -> UsablePair | RejectedPair:
         return _check(pair, data_root, copies_folder, sample_rate, min_seconds)
 
     # libsndfile and the resampling filter work outside Python's lock: threads share the work.
@@ -101,10 +101,12 @@ def check_pairs(
         return list(tqdm(pool.map(check, pairs), total=len(pairs), desc="Checking pairs", delay=2))
 
 
-def _check(pair, data_root, copies_folder, sample_rate, min_seconds):
-    files = (pair.clean, pair.noisy)
-    if None in files:
+def _check(
+    pair: PairFiles, data_root: Path, copies_folder: Path, sample_rate: int, min_seconds: float
+) -> UsablePair | RejectedPair:
+    if pair.clean is None or pair.noisy is None:
         return RejectedPair("no partner", pair.clean or pair.noisy)
+    files = [pair.clean, pair.noisy]
     facts = []
     for path in files:
         result = examine_file(path, min_seconds)
@@ -115,7 +117,7 @@ def _check(pair, data_root, copies_folder, sample_rate, min_seconds):
     lengths = [result["length"] for result in facts]
     if rates[0] != rates[1]:
         return RejectedPair("different rates", pair.noisy)
-    if not within_tolerance(*lengths, rates[0]):
+    if not within_tolerance(lengths[0], lengths[1], rates[0]):
         return RejectedPair("different lengths", pair.noisy)
     if rates[0] != sample_rate:
         copies = []
@@ -125,10 +127,10 @@ def _check(pair, data_root, copies_folder, sample_rate, min_seconds):
             except UnusableAudioError as error:
                 return RejectedPair(error.reason, path)
         files = copies
-    return UsablePair(*files, min(lengths), rates[0], lengths[0] != lengths[1])
+    return UsablePair(files[0], files[1], min(lengths), rates[0], lengths[0] != lengths[1])
 
 
-def _resampled(path, data_root, copies_folder, sample_rate):
+def _resampled(path: Path, data_root: Path, copies_folder: Path, sample_rate: int) -> Path:
     """The file's copy at another rate, made unless it is there."""
     status = path.stat()
     facts = [FORMAT, os.path.relpath(path, data_root), status.st_size, status.st_mtime_ns, sample_rate]

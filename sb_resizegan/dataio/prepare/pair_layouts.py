@@ -3,7 +3,9 @@
 import os
 import re
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
 
 from speechbrain.utils.logger import get_logger
 
@@ -116,7 +118,7 @@ def find_pair_files(
     raise NoPairsError(_nothing_message(data_folder, layout, folders))
 
 
-def _check_list(path, layout):
+def _check_list(path: Path, layout: str | None) -> None:
     if layout not in (None, "list") or path.suffix.lower() not in LIST_SUFFIXES:
         expected = (
             "a folder or a csv or json list of pairs"
@@ -129,7 +131,9 @@ def _check_list(path, layout):
         raise NoPairsError(f"{path}: expected {LAYOUTS['list']}; its columns are: {columns}")
 
 
-def _find(found, data_folder, folders, sample_rate):
+def _find(
+    found: FoundPairs, data_folder: Path, folders: list[Any], sample_rate: int
+) -> list[tuple[str, PairFiles]] | None:
     """Tuples of a source's name and a pair in one layout, or None if it isn't that."""
     if found.layout.startswith("voicebank"):
         speakers = found.layout[len("voicebank_") :][:2]
@@ -143,7 +147,9 @@ def _find(found, data_folder, folders, sample_rate):
     return _find_in_folders(found, data_folder, sources) if sources else None
 
 
-def _walk(data_folder, ignored_folder):
+def _walk(
+    data_folder: Path, ignored_folder: str | Path | None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yields folder, names of its folders, names of its files, level by level, each folder once."""
     visited = {os.path.realpath(ignored_folder)} if ignored_folder is not None else set()
     level = [data_folder]
@@ -174,21 +180,23 @@ def _walk(data_folder, ignored_folder):
         level = below
 
 
-def _sides(folder, subfolders):
+def _sides(folder: Path, subfolders: Sequence[str]) -> list[Path] | None:
     """The folders with the clean and the noisy files, or None."""
     names = {name.lower(): name for name in reversed(subfolders)}
     return [folder / names[side] for side in SIDES] if all(side in names for side in SIDES) else None
 
 
-def _sides_of(folder):
-    return _sides(folder, sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()))
+def _sides_of(folder: Path) -> list[Path]:
+    return _sides(folder, sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())) or []
 
 
-def _has_file_ids(folder):
+def _has_file_ids(folder: Path) -> bool:
     return all(any(FILE_ID.search(name) for name in os.listdir(side)) for side in _sides_of(folder))
 
 
-def _find_in_folders(found, data_folder, sources):
+def _find_in_folders(
+    found: FoundPairs, data_folder: Path, sources: Sequence[Path]
+) -> list[tuple[str, PairFiles]]:
     is_dns = found.layout == "dns"
     pairs = []
     for folder in sources:
@@ -203,16 +211,16 @@ def _find_in_folders(found, data_folder, sources):
     return pairs
 
 
-def _path_key(name):
+def _path_key(name: PurePath) -> str:
     return name.with_suffix("").as_posix()
 
 
-def _file_id_key(name):
+def _file_id_key(name: PurePath) -> str:
     match = FILE_ID.search(name.stem)
     return _path_key(name) if match is None else (name.parent / f"fileid_{int(match[1])}").as_posix()
 
 
-def _find_in_lists(found, paths):
+def _find_in_lists(found: FoundPairs, paths: list[Path]) -> list[tuple[str, PairFiles]]:
     found.texts = paths
     pairs = []
     for path in paths:
@@ -225,7 +233,9 @@ def _find_in_lists(found, paths):
     return pairs
 
 
-def _with_unique_names(found, sources, split):
+def _with_unique_names(
+    found: FoundPairs, sources: list[tuple[str, PairFiles]], split: str | None
+) -> FoundPairs:
     """Fills in the pairs; where sources share a name in a split, their own names go before it."""
     if split is not None:
         sources = [(source, pair._replace(split=split)) for source, pair in sources]
@@ -243,7 +253,7 @@ def _with_unique_names(found, sources, split):
     return found
 
 
-def _nothing_message(data_folder, layout, folders):
+def _nothing_message(data_folder: Path, layout: str | None, folders: Sequence[Any]) -> str:
     wanted = [f"{name} ({text})" for name, text in LAYOUTS.items() if layout in (None, name)]
     _, subfolders, files = folders[0]
     there = [f"{name}/" for name in subfolders[:8]] + (["…"] if len(subfolders) > 8 else [])

@@ -4,9 +4,9 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sb_resizegan.dataio.audio import AUDIO_SUFFIXES
 
@@ -56,12 +56,12 @@ def list_columns(path: Path) -> list[str]:
         return [_column(name) for name in next(csv.reader(stream), [])]
 
 
-def _column(name):
+def _column(name: str) -> str:
     name = name.strip().lower()
     return COLUMNS.get(name, name)
 
 
-def _json_entries(path):
+def _json_entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields name and cells of each entry of a json file ``{ID: {"clean_wav": …, "noisy_wav": …}}``."""
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -151,26 +151,28 @@ def read_pair_list(path: str | Path) -> Iterator[ListedPair]:
         raise ValueError(f"{path}: expected comma-separated values in UTF-8, but {error}") from error
 
 
-def _pair(path, line, cells):
+def _pair(path: Path, line: int | str, cells: Mapping[str, Any]) -> ListedPair:
     by_paths = set(SIDES) <= set(cells)
     for key in SIDES if by_paths else ("id",):
         if not cells[key]:
             raise ValueError(f"{path}, line {line}: expected a value for {key}, but there is none")
     if by_paths:
-        files = [_first_file([path.parent / cells[side]]) for side in SIDES]
+        clean, noisy = (_first_file([path.parent / cells[side]]) for side in SIDES)
         name = cells.get("id") or os.path.splitext(cells["noisy"])[0]
     else:
         name = cells["id"]
         stems = [path.with_suffix("") / side / name for side in SIDES]
-        files = [_first_file(Path(f"{stem}{suffix}") for suffix in sorted(AUDIO_SUFFIXES)) for stem in stems]
-    return ListedPair(name, *files, _snr(path, line, cells.get("snr_db")))
+        clean, noisy = (
+            _first_file(Path(f"{stem}{suffix}") for suffix in sorted(AUDIO_SUFFIXES)) for stem in stems
+        )
+    return ListedPair(name, clean, noisy, _snr(path, line, cells.get("snr_db")))
 
 
-def _first_file(paths):
+def _first_file(paths: Iterable[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _snr(path, line, text):
+def _snr(path: Path, line: int | str, text: Any) -> float | None:
     if not text:
         return None
     try:

@@ -68,11 +68,11 @@ class FoundPairs:
     left_out: dict = field(default_factory=dict)
     texts: list = field(default_factory=list)
 
-    def leave_out(self, reason, path) -> None:
+    def leave_out(self, reason: str, path: Path | None) -> None:
         self.left_out.setdefault(reason, []).append(path)
 
 
-def split_of(name):
+def split_of(name: str) -> str | None:
     """The split that a folder or a list belongs to by the words of its name, or None."""
     words = re.split(r"[^a-z]+", name.lower())
     return next((split for word in words for split, known in SPLIT_WORDS.items() if word in known), None)
@@ -80,12 +80,14 @@ def split_of(name):
 
 def files_by_key(found: FoundPairs, folder: Path | None, key_of: Callable[[Path], str]) -> dict[str, Path]:
     """Audio files below a folder (none if it is None) by the key of their path in it; others are left out."""
-    files = {}
-    for name in files_below(folder) if folder is not None else ():
+    files: dict[str, Path] = {}
+    if folder is None:
+        return files
+    for name in files_below(folder):
         path = folder / name
         reason = why_left_out(path)
         if reason in ("not audio", "unreadable format") or path.is_dir():
-            found.leave_out(reason, path)
+            found.leave_out(reason or "not audio", path)
         elif files.setdefault(key_of(Path(name)), path) != path:
             found.leave_out("same name twice", path)
     return files

@@ -3,14 +3,16 @@
 import contextlib
 import json
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.manifests import read_report, stamp_files
 from sb_resizegan.dataio.prepare.pair_checks import UsablePair, check_pairs
 from sb_resizegan.dataio.prepare.pair_layouts import find_pair_files
-from sb_resizegan.dataio.prepare.pair_matching import NoPairsError
+from sb_resizegan.dataio.prepare.pair_matching import FoundPairs, NoPairsError, PairFiles
 from sb_resizegan.dataio.prepare.speech import split_names
 from sb_resizegan.utils.checks import check_count
 from sb_resizegan.utils.files import write_json
@@ -124,7 +126,7 @@ def prepare_pairs(
     options = [FORMAT, str(data_root), found.layout, split, sample_rate, valid_fraction, min_seconds, seed]
     stamp = stamp_files(_watched_names(found, data_root), options, data_root)
 
-    def held_out_of(pairs):
+    def held_out_of(pairs: Sequence[PairFiles]) -> set[str]:
         return _held_out(found.layout, pairs, valid_fraction, seed) if split is None else set()
 
     save_folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +141,15 @@ def prepare_pairs(
             )
 
 
-def _make_manifests(found, held_out_of, data_root, save_folder, sample_rate, min_seconds, stamp):
+def _make_manifests(
+    found: FoundPairs,
+    held_out_of: Callable,
+    data_root: Path,
+    save_folder: Path,
+    sample_rate: int,
+    min_seconds: float,
+    stamp: str,
+) -> dict[str, Any]:
     copies_folder = save_folder / COPIES_FOLDER
     _remove_files(copies_folder, lambda path: path.name.startswith("."))
     results = check_pairs(found.pairs, data_root, copies_folder, sample_rate, min_seconds)
@@ -159,11 +169,11 @@ def _make_manifests(found, held_out_of, data_root, save_folder, sample_rate, min
             f"(layout: {found.layout}); left out: {counts}"
         )
     held_out = held_out_of([pair for pair, _ in usable])
-    entries = {}
+    entries: dict[str, dict[str, Any]] = {}
     for pair, result in usable:
         side = "valid" if pair.split == "train" and pair.name in held_out else pair.split
         entries.setdefault(side, {})[pair.name] = _entry(pair, result, data_root, save_folder)
-    report = {"layout": found.layout, "data_root": str(data_root)}
+    report: dict[str, Any] = {"layout": found.layout, "data_root": str(data_root)}
     for side in SPLITS:
         if side in entries:
             seconds = sum(entry["length"] for entry in entries[side].values())
@@ -185,18 +195,18 @@ def _make_manifests(found, held_out_of, data_root, save_folder, sample_rate, min
     return report
 
 
-def _watched_names(found, data_root):
+def _watched_names(found: FoundPairs, data_root: Path) -> list[str]:
     """Names of all files that the outcome depends on."""
     paths = [path for pair in found.pairs for path in (pair.clean, pair.noisy) if path is not None]
     paths += found.texts + [path for left_out in found.left_out.values() for path in left_out]
     return sorted({os.path.relpath(path, data_root) for path in paths})
 
 
-def _name_of(path, data_root):
+def _name_of(path: Path, data_root: Path) -> str:
     return path.relative_to(data_root).as_posix() if path.is_relative_to(data_root) else str(path)
 
 
-def _is_whole(save_folder, report):
+def _is_whole(save_folder: Path, report: Mapping[str, Any]) -> bool:
     """Whether the manifests of a report are there, and the resampled files that they name."""
     for side in SPLITS:
         path = save_folder / f"{side}.json"
@@ -217,7 +227,7 @@ def _is_whole(save_folder, report):
 
 
 @contextlib.contextmanager
-def _explained(folder):
+def _explained(folder: Path) -> Iterator[None]:
     """Says what a failure to write means."""
     try:
         yield
@@ -230,18 +240,18 @@ def _explained(folder):
         ) from error
 
 
-def _remove_files(folder, is_unwanted):
+def _remove_files(folder: Path, is_unwanted: Callable[[Path], bool]) -> None:
     for path in folder.glob("*") if folder.is_dir() else ():
         if is_unwanted(path):
             path.unlink()
 
 
-def _held_out(layout, pairs, valid_fraction, seed):
+def _held_out(layout: str, pairs: Sequence[PairFiles], valid_fraction: float, seed: int) -> set[str]:
     """Names of the training pairs that are to serve for validation."""
     training = [pair for pair in pairs if pair.split == "train"]
     if not training or any(pair.split == "valid" for pair in pairs):
         return set()
-    speakers = {pair.speaker for pair in training}
+    speakers = {pair.speaker for pair in training if pair.speaker is not None}
     if layout.startswith("voicebank") and len(speakers) > 1:
         chosen = VALID_SPEAKERS & speakers
         if not chosen or chosen == speakers:
@@ -253,8 +263,8 @@ def _held_out(layout, pairs, valid_fraction, seed):
     return set()
 
 
-def _entry(pair, result, data_root, save_folder):
-    entry = {
+def _entry(pair: PairFiles, result: UsablePair, data_root: Path, save_folder: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = {
         side: _manifest_path(path, data_root, save_folder)
         for side, path in (("clean", result.clean), ("noisy", result.noisy))
     }
@@ -262,7 +272,7 @@ def _entry(pair, result, data_root, save_folder):
     return entry if pair.snr_db is None else {**entry, "snr_db": pair.snr_db}
 
 
-def _manifest_path(path, data_root, save_folder):
+def _manifest_path(path: Path, data_root: Path, save_folder: Path) -> str:
     if path.is_relative_to(save_folder / COPIES_FOLDER):
         return "{save_root}/" + _escaped(path.relative_to(save_folder).as_posix())
     if path.is_relative_to(data_root):
@@ -270,12 +280,12 @@ def _manifest_path(path, data_root, save_folder):
     return _escaped(str(path))
 
 
-def _escaped(path):
+def _escaped(path: str) -> str:
     # The manifest's strings are format strings to SpeechBrain.
     return path.replace("{", "{{").replace("}", "}}")
 
 
-def _log(report, save_folder):
+def _log(report: Mapping[str, Any], save_folder: Path) -> None:
     for side in SPLITS:
         if side in report:
             logger.info(

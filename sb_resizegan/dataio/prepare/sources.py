@@ -61,7 +61,7 @@ def find_recordings(
         raise ValueError(f"sources: expected at least one, but got {sources!r}")
     if isinstance(sources, str | os.PathLike):
         sources = [sources]
-    files = {}
+    files: dict[str, SourceFile] = {}
     for source in sources:
         for file in sorted(_files_of(source, except_folder), key=lambda file: (file.path.parent, file.path)):
             files.setdefault(os.path.realpath(file.path), file)
@@ -70,7 +70,7 @@ def find_recordings(
     return sorted(files.values(), key=lambda file: order[file.path.parent])
 
 
-def _files_of(source, except_folder):
+def _files_of(source: str | Path, except_folder: str | Path | None) -> list[SourceFile]:
     if str(source).startswith(PROMPTS):
         source = prepare_default_corpus(str(source)[len(PROMPTS) :])
     path = Path(source).expanduser().absolute()
@@ -88,7 +88,7 @@ def _files_of(source, except_folder):
     )
 
 
-def _names_in_list(path):
+def _names_in_list(path: Path) -> list[str]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             rows = csv.DictReader(stream)
@@ -103,7 +103,7 @@ def _names_in_list(path):
     return [name for name in names if name]
 
 
-def _names_in_scp(path):
+def _names_in_scp(path: Path) -> list[str]:
     """The paths of a Kaldi list, ``ID PATH`` a line; commands are not run."""
     names = []
     try:

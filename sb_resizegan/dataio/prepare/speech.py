@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
@@ -120,7 +121,7 @@ def prepare_speech(
     if len(usable) < 2:
         raise NoSpeechError(_no_speech_message(data_folder, usable, skipped))
     entries = dict(zip(MANIFESTS, _split(usable, valid_fraction, seed), strict=True))
-    report = {
+    report: dict[str, Any] = {
         side: {"files": len(part), "seconds": round(sum(entry["length"] for entry in part.values()), 3)}
         for side, part in entries.items()
     }
@@ -137,9 +138,12 @@ def prepare_speech(
     return report
 
 
-def _examine(data_folder, names, min_seconds):
+def _examine(
+    data_folder: Path, names: Sequence[str], min_seconds: float
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Reads all files; returns manifest entries of the usable ones and names of the others by reason."""
-    usable, skipped = {}, {}
+    usable: dict[str, Any] = {}
+    skipped: dict[str, list[str]] = {}
     # libsndfile decodes outside Python's lock: threads share the work.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         results = pool.map(lambda name: examine_file(data_folder / name, min_seconds), names)
@@ -179,7 +183,7 @@ def examine_file(path: Path, min_seconds: float) -> dict | str:
     reason = why_left_out(path)
     if reason is not None:
         return reason
-    samples, loudest, rate = 0, -float("inf"), None
+    samples, loudest, rate = 0, -float("inf"), 0
     try:
         for block, rate in mono_blocks(path):
             samples += len(block)
@@ -220,12 +224,12 @@ def split_names(names: Iterable[str], valid_fraction: float, seed: int) -> set[s
     for name in names:
         digest = hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogateescape")).digest()
         place[name] = int.from_bytes(digest[:8], "big") / 2**64
-    lowest, highest = min(place, key=place.get), max(place, key=place.get)
+    lowest, highest = min(place, key=place.__getitem__), max(place, key=place.__getitem__)
     valid = {name for name in place if place[name] < valid_fraction}
     return (valid | {lowest}) - {highest}
 
 
-def _split(usable, valid_fraction, seed):
+def _split(usable: dict[str, Any], valid_fraction: float, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     valid = split_names(usable, valid_fraction, seed)
     return (
         {name: entry for name, entry in usable.items() if name not in valid},
@@ -233,13 +237,15 @@ def _split(usable, valid_fraction, seed):
     )
 
 
-def _no_speech_message(data_folder, usable, skipped):
+def _no_speech_message(
+    data_folder: Path, usable: Mapping[str, Any], skipped: Mapping[str, Sequence[str]]
+) -> str:
     counts = ", ".join(f"{len(names)} {reason}" for reason, names in skipped.items()) or "no files at all"
     found = f"expected at least two files of usable speech (one to validate on), but found {len(usable)}"
     return f"data_folder: {found} in {data_folder}; left out: {counts}"
 
 
-def _log(report, save_folder):
+def _log(report: Mapping[str, Any], save_folder: Path) -> None:
     for side in MANIFESTS:
         logger.info("%s: %d files, %.1f minutes", side, report[side]["files"], report[side]["seconds"] / 60)
     for reason, names in report["skipped"].items():

@@ -34,7 +34,7 @@ def find_voicebank(
         Name of the set and `PairFiles`; None if there is no such folder.
     """
     # Set, then whether it is a 16 kHz copy, then side.
-    sets = {}
+    sets: dict[tuple[str, str | None], dict[bool, dict[str, Path]]] = {}
     for folder, subfolders, _ in folders:
         for name in subfolders:
             match = VOICEBANK_FOLDER.fullmatch(name)
@@ -51,7 +51,7 @@ def find_voicebank(
     found.texts = [
         folder / name for folder, _, names in folders for name in names if VOICEBANK_LOG.fullmatch(name)
     ]
-    snrs = {}
+    snrs: dict[str, float] = {}
     for path in found.texts:
         snrs |= _read_log(path)
     sources = []
@@ -65,7 +65,7 @@ def find_voicebank(
     return sources
 
 
-def _read_log(path):
+def _read_log(path: Path) -> dict[str, float]:
     """SNR by file of VoiceBank-DEMAND's logs: lines of name, noise, SNR."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     matches = (re.fullmatch(r"\s*(\S+)\s+\S+\s+(-?\d+(?:\.\d+)?)\s*", line) for line in lines)
