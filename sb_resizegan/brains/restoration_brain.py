@@ -1,7 +1,10 @@
 """Training of generators that restore what was lost."""
 
+from typing import Any
+
 import speechbrain as sb
 import torch
+from speechbrain import Stage
 
 from sb_resizegan.brains.enhancement_brain import EnhancementBrain
 from sb_resizegan.brains.modules import unwrap
@@ -16,7 +19,7 @@ class RestorationBrain(EnhancementBrain):
     both draws are one.
     """
 
-    def generate(self, generator, batch):
+    def generate(self, generator: torch.nn.Module, batch: Any) -> Any:
         """What the generator makes of a batch, a `Restored`: two draws, one where the critic is to learn."""
         noisy, network = batch.noisy, unwrap(self.modules.generator)
         latent = None
@@ -25,7 +28,7 @@ class RestorationBrain(EnhancementBrain):
         level = utterance_level(noisy, valid_samples(batch.lengths, noisy)).squeeze(1)
         return generator(noisy, latent, level, details=True)
 
-    def compute_objectives(self, predictions, batch, stage):
+    def compute_objectives(self, predictions: Any, batch: Any, stage: Stage) -> torch.Tensor:
         """Loss of the active network; in validation, the objective."""
         noisy, clean, lengths, lost = batch
         first, *others = predictions.waveform.split(len(noisy))
@@ -45,11 +48,11 @@ class RestorationBrain(EnhancementBrain):
         return value
 
     @property
-    def _is_critics(self):
+    def _is_critics(self) -> bool:
         """Whether this is a step of the critic."""
         return self._stage.startswith(sb.Stage.TRAIN.name) and self.active == "critic"
 
-    def _latent(self, network, noisy):
+    def _latent(self, network: Any, noisy: torch.Tensor) -> torch.Tensor:
         return self.draw(
             lambda count, random: network.sample_latent(count, noisy.shape[1], random), len(noisy)
         )

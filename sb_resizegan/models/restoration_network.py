@@ -7,9 +7,8 @@ T. Karras et al., "A style-based generator architecture for generative adversari
 section 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from collections.abc import Iterable
 import torch
 from torch import nn
 
