@@ -14,6 +14,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sb_resizegan.commands.parser import CommandParser, check_least, complain, say
 
@@ -36,7 +37,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
     return chosen, rest
 
 
-def choose(grid, names: Sequence[str] | None) -> list:
+def choose(grid: Any, names: Sequence[str] | None) -> list:
     """The runs of a grid that are named, or all."""
     from sb_resizegan.comparison.grid import GridError
 

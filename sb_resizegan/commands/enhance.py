@@ -24,7 +24,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sb_resizegan.commands.finishing_options import add_finishing, check_finishing, finishing
 from sb_resizegan.commands.parser import CommandParser, check_device, check_least
@@ -72,7 +72,7 @@ def prepare(parser: CommandParser, options: argparse.Namespace) -> tuple:
     from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
     from sb_resizegan.inference.file_trees import find_jobs
 
-    left_out = []
+    left_out: list[tuple[str, str]] = []
     options.device = options.device or default_device()
     check_device(parser, options.device)
     try:
@@ -111,7 +111,7 @@ class Outcome(NamedTuple):
     """Those of them that enhancing would not give now."""
 
 
-def enhance(model, options: argparse.Namespace, jobs: list, bar) -> Outcome:
+def enhance(model: Any, options: argparse.Namespace, jobs: list, bar: Any) -> Outcome:
     """Enhances files, one by one, and goes on past those that cannot be."""
     from sb_resizegan.inference.enhanced_records import EnhancedRecords, model_identity
     from sb_resizegan.utils.locks import try_lock
@@ -159,7 +159,7 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def gather(outcome: Outcome, group) -> Outcome:
+def gather(outcome: Outcome, group: Any) -> Outcome:
     """What became of the files of all processes of torchrun, once all are done.
 
     A process that ended with an error before would take the others with it.
@@ -168,7 +168,7 @@ def gather(outcome: Outcome, group) -> Outcome:
 
     if group is None:
         return outcome
-    everyone = [None] * torch.distributed.get_world_size()
+    everyone: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(everyone, outcome, group)
     torch.distributed.destroy_process_group()
     return Outcome(*([line for lines in parts for line in lines] for parts in zip(*everyone, strict=True)))

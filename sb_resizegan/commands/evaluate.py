@@ -87,7 +87,7 @@ def load_models(parser: CommandParser, options: argparse.Namespace) -> dict:
     from sb_resizegan.evaluation.systems import load_system
     from sb_resizegan.inference import ModelSourceError
 
-    sources = {}
+    sources: dict[str, str] = {}
     for words in [*options.compare, f"{options.name}={options.model}"]:
         name, source = named(parser, "--compare", "NAME=MODEL", words, (*RESERVED, *sources))
         sources[name] = source
@@ -149,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scoring = ScoringOptions(scores, options.device, jobs=options.jobs)
     try:
         utterances, left_out = find_utterances(options.data, options.layout, output / "pairs")
-        outputs, remarks = {}, []
+        outputs: dict[str, list] = {}
+        remarks: list[str] = []
         for words in options.compare_folder:
             taken = (*RESERVED, *models, *outputs)
             name, folder = named(parser, "--compare_folder", "NAME=FOLDER", words, taken)

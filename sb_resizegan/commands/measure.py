@@ -11,6 +11,7 @@ training data were. Sets are brought to the same RMS before they are compared, u
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sb_resizegan.commands.parser import CommandParser, complain
 
@@ -113,7 +114,7 @@ def load_source(args: argparse.Namespace) -> tuple:
 
 def load_folder(
     path: str, num_windows: int, window_samples: int, sample_rate: int, lowpass_hz: float | None, seed: int
-):
+) -> Any:
     """Windows of recordings, ``(batch, time)``; prints what was used."""
     from sb_resizegan.dataio.cut_windows import cut_windows
 

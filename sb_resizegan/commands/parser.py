@@ -26,7 +26,7 @@ class CommandParser(argparse.ArgumentParser):
     Count things.
     """
 
-    def __init__(self, name: str, text: str):
+    def __init__(self, name: str, text: str) -> None:
         super().__init__(
             prog=f"{PROGRAM} {name}",
             formatter_class=argparse.RawDescriptionHelpFormatter,

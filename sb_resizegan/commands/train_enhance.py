@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
@@ -11,6 +12,7 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
+from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.pair_evaluation import evaluate
 from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 summarise(hparams, time.monotonic() - start)
 
 
-def check_settings(values, run_opts):
+def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     mixed = [key for key in ("clean", "noise", "rir") if values[key] is not None]
     if values["data_folder"] is not None and mixed and not values["general_share"]:
@@ -97,7 +99,7 @@ def check_settings(values, run_opts):
         raise RunError("--test_only: `sb-resizegan evaluate` scores a trained model")
 
 
-def start_from(hparams):
+def start_from(hparams: Mapping[str, Any]) -> None:
     """Gives the generator the weights of an exported model."""
     start = load_system(hparams["start_from"], "cpu")
     try:
@@ -108,7 +110,9 @@ def start_from(hparams):
         logger.info("start_from %s: %s", hparams["start_from"], line)
 
 
-def make_monitor(folder, utterances, hparams, run_opts):
+def make_monitor(
+    folder: Path, utterances: Sequence[Utterance], hparams: Mapping[str, Any], run_opts: Any
+) -> EnhancementMonitor | None:
     """What measures the generator at the end of each epoch, in the main process; None in others."""
     if not if_main_process():
         return None
@@ -119,7 +123,7 @@ def make_monitor(folder, utterances, hparams, run_opts):
         raise RunError(f"validation: {error}") from error
 
 
-def measure_epoch(epoch, brain, monitor):
+def measure_epoch(epoch: int, brain: Any, monitor: Any) -> Mapping[str, float]:
     """Figures of the averaged generator; sounds and spectrograms go to the folder and to TensorBoard."""
     figures = monitor.epoch(epoch, lambda noisy: enhance(brain, noisy))
     monitor.log(brain.hparams.train_loggers.tensorboard.writer, epoch)
@@ -127,14 +131,14 @@ def measure_epoch(epoch, brain, monitor):
 
 
 @torch.no_grad()
-def enhance(brain, noisy):
+def enhance(brain: Any, noisy: torch.Tensor) -> torch.Tensor:
     """Speech enhanced by the averaged generator, with the same latents in every epoch."""
     random = torch.Generator().manual_seed(brain.hparams.seed)
     latent = brain.hparams.generator.sample_latent(len(noisy), noisy.shape[1], random)
     return brain.generator_average(noisy, latent)
 
 
-def finish(hparams, utterances, device):
+def finish(hparams: Mapping[str, Any], utterances: Sequence[Utterance], device: Any) -> None:
     """Exports the best checkpoint, tests it, and writes the report."""
     output_folder = Path(hparams["output_folder"])
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
@@ -153,7 +157,7 @@ def finish(hparams, utterances, device):
     write_enhancement_report([output_folder], output_folder / "report.html")
 
 
-def summarise(hparams, seconds):
+def summarise(hparams: Mapping[str, Any], seconds: float) -> None:
     """Says what was made and where."""
     folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
     print((folder / "test" / "scores.md").read_text(encoding="utf-8"))

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from speechbrain.utils.distributed import if_main_process, run_on_main
@@ -65,14 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             brain.fit(
                 hparams["epoch_counter"],
                 stream,
-                torch.utils.data.DataLoader(real, batch_size=min(256, hparams["measured_windows"])),
+                torch.utils.data.DataLoader(
+                    cast(torch.utils.data.Dataset, real), batch_size=min(256, hparams["measured_windows"])
+                ),
             )
             run_on_main(finish, args=(folder, hparams))
             if if_main_process():
                 summarise(hparams, monitor, time.monotonic() - start)
 
 
-def check_settings(values, run_opts):
+def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     # The energy distance needs no critic.
     if values["critic_steps"] == 0 and not values["energy_weight"]:
@@ -96,7 +99,7 @@ def check_settings(values, run_opts):
         raise RunError("--test_only: there is no test stage; `sb-resizegan measure` measures a generator")
 
 
-def prepare(hparams):
+def prepare(hparams: Mapping[str, Any]) -> str:
     """Fetches the default corpus unless a folder is given; makes manifests; returns the speech's folder."""
     folder = hparams["data_folder"] or DEFAULT_CORPUS
     if folder.startswith(PROMPTS):
@@ -112,7 +115,7 @@ def prepare(hparams):
     return str(folder)
 
 
-def load_windows(hparams):
+def load_windows(hparams: Mapping[str, Any]) -> list[SpeechWindows]:
     """Windows to train on and windows of other files."""
     try:
         data_folder = run_on_main(prepare, args=(hparams,))
@@ -131,7 +134,9 @@ def load_windows(hparams):
         raise RunError(error) from error
 
 
-def make_monitor(folder, hparams, real, train_windows):
+def make_monitor(
+    folder: Path, hparams: Mapping[str, Any], real: torch.Tensor, train_windows: SpeechWindows
+) -> WindowMonitor | None:
     """What measures the generator at the end of each epoch."""
     return WindowMonitor(
         folder,
@@ -144,14 +149,14 @@ def make_monitor(folder, hparams, real, train_windows):
     )
 
 
-def measure_epoch(epoch, brain, monitor):
+def measure_epoch(epoch: int, brain: Any, monitor: Any) -> Mapping[str, float]:
     """Measures, pictures and sounds of an epoch; returns the figures."""
     figures = monitor.epoch(epoch, generate(brain, brain.hparams.measured_windows))
     monitor.log(brain.hparams.train_loggers.tensorboard.writer, epoch)
     return figures
 
 
-def finish(output_folder, hparams):
+def finish(output_folder: Path, hparams: Mapping[str, Any]) -> None:
     """Exports the best checkpoint and writes the report."""
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
     best = best_checkpoint(hparams["checkpointer"], hparams["checkpoint_key"])
@@ -160,14 +165,14 @@ def finish(output_folder, hparams):
 
 
 @torch.no_grad()
-def generate(brain, count, batch_size=256):
+def generate(brain: Any, count: int, batch_size: int = 256) -> torch.Tensor:
     """Windows of the averaged generator, the same latents in every epoch."""
     random = torch.Generator().manual_seed(brain.hparams.seed)
     latent = brain.hparams.generator.sample_latent(count, random).to(brain.device)
     return torch.cat([brain.generator_average(part) for part in latent.split(batch_size)])
 
 
-def summarise(hparams, monitor, seconds):
+def summarise(hparams: Mapping[str, Any], monitor: Any, seconds: float) -> None:
     """Says what was made and where."""
     folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
     print(

@@ -153,8 +153,10 @@ def _option_lines(keys: set[str]) -> Iterator[str]:
 def _run_options() -> ModuleType:
     """SpeechBrain's module of run options, without the package around it."""
     package = importlib.util.find_spec("speechbrain")
+    assert package is not None and package.submodule_search_locations  # required by setup.py
     path = Path(package.submodule_search_locations[0]) / "utils" / "run_opts.py"
     spec = importlib.util.spec_from_file_location("sb_resizegan_run_opts", path)
+    assert spec is not None and spec.loader is not None  # as for any .py file
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -3,9 +3,11 @@
 import math
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
 
 from sb_resizegan.comparison.grid import Grid, GridRun
 from sb_resizegan.comparison.results import GRADIENT_STATES, Results
@@ -66,7 +68,9 @@ def gather(grid: Grid, runs: list[GridRun], say: Callable = print) -> Path:
     if not runs:
         raise ValueError(f"{grid.path}: no run is finished; there is nothing to gather")
     folder = grid.output_folder
-    results, rows, gradient_rows = Results(grid.compared_windows), [], []
+    results = Results(grid.compared_windows)
+    rows: list[dict[str, Any]] = []
+    gradient_rows: list[dict[str, Any]] = []
     for number, run in enumerate(runs, 1):
         say(f"[{number}/{len(runs)}] measuring {run.name}")
         generated, real, train = results.generated(run), results.real(run), results.train(run)
@@ -123,7 +127,7 @@ def summarise(rows: list[dict]) -> list[Summary]:
     >>> summary.mean["loss"], round(summary.spread["loss"], 3)
     (3.0, 1.414)
     """
-    groups = {}
+    groups: dict[str, list[dict]] = {}
     for row in rows:
         groups.setdefault(row["variant"], []).append(row)
     summaries = []
@@ -158,22 +162,24 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _measure(run, windows, real, train=None):
+def _measure(
+    run: Any, windows: torch.Tensor, real: torch.Tensor, train: torch.Tensor | None = None
+) -> dict[str, float]:
     hparams = run.hparams
     return measure_windows(
         windows, real, hparams["factors"], hparams["sample_rate"], cutoff_hz=hparams["cutoff_hz"], train=train
     )
 
 
-def _first_runs(runs):
+def _first_runs(runs: Sequence[GridRun]) -> dict[str, GridRun]:
     """The first finished run of each variant."""
-    first = {}
+    first: dict[str, GridRun] = {}
     for run in runs:
         first.setdefault(run.variant, run)
     return first
 
 
-def _figures(grid, runs, best, results):
+def _figures(grid: Grid, runs: Sequence[GridRun], best: str, results: Results) -> Iterator[tuple[str, Path]]:
     """Draws the pictures, and yields each with what it shows."""
     folder, first = grid.output_folder / "figures", _first_runs(runs)
     shown = [name for name in dict.fromkeys([*grid.shown, best]) if name in first]
@@ -203,9 +209,9 @@ def _figures(grid, runs, best, results):
             )
 
 
-def _mean_curves(runs, variant):
+def _mean_curves(runs: Sequence[Any], variant: str) -> list[dict[str, float]]:
     """Measures over epochs, averaged over the runs of a variant."""
-    epochs = {}
+    epochs: dict[float, list[dict[str, float]]] = {}
     for run in runs:
         if run.variant == variant:
             for row in read_measures(run.folder / "measures.csv"):
@@ -217,7 +223,7 @@ def _mean_curves(runs, variant):
     return mean
 
 
-def _flat(summary):
+def _flat(summary: Any) -> dict[str, Any]:
     """A summary as a row of a csv table."""
     row = {"variant": summary.variant, "runs": summary.runs}
     for name, value in summary.mean.items():
@@ -226,7 +232,7 @@ def _flat(summary):
     return row
 
 
-def _text_table(summaries):
+def _text_table(summaries: Sequence[Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a table to read; what real data have is a row of it, but for the noise floor."""
     names = list(dict.fromkeys(name for summary in summaries for name in summary.mean))
     names = [
@@ -239,13 +245,13 @@ def _text_table(summaries):
     return ["", "runs", *map(readable, names)], rows
 
 
-def _cell(mean, spread):
+def _cell(mean: float | None, spread: float) -> str:
     if mean is None:
         return "–"
     return f"{mean:.2f}" if math.isnan(spread) else f"{mean:.2f} ± {spread:.2f}"
 
 
-def _note(grid, runs, best):
+def _note(grid: Grid, runs: Sequence[Any], best: str) -> str:
     """What the table shows, in words."""
     hparams = runs[0].hparams
     steps = hparams["number_of_epochs"] * hparams["iterations_per_epoch"]

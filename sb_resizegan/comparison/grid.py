@@ -3,8 +3,9 @@
 import io
 import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ruamel.yaml
 import torch
@@ -73,11 +74,11 @@ class GridRun(NamedTuple):
     """Their text."""
 
     @property
-    def name(self):
+    def name(self) -> str:
         """``variant/seed``."""
         return f"{self.variant}/{self.seed}"
 
-    def fresh(self, key, seed):
+    def fresh(self, key: str, seed: int) -> Any:
         """An object of the yaml, such as ``critic``, constructed anew with weights of another seed."""
         yaml = ruamel.yaml.YAML()
         text = io.StringIO()
@@ -111,7 +112,9 @@ class Grid(NamedTuple):
     """Variants whose critics' gradients are drawn."""
 
 
-def read_grid(path, output_folder=None, overrides=None):
+def read_grid(
+    path: str | Path, output_folder: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> Grid:
     """Reads a grid and checks every run of it, before time is spent on the first.
 
     ``base`` names the training yaml, relative to the grid's own, or a shipped one; ``overrides`` hold for
@@ -166,7 +169,7 @@ def read_grid(path, output_folder=None, overrides=None):
     _check_budget(path, runs)
     variants = list(dict.fromkeys(run.variant for run in runs))
 
-    def names(key, value):
+    def names(key: str, value: Sequence[str]) -> list[str]:
         unknown = [name for name in value if name not in variants]
         if unknown:
             raise GridError(f"{path}: {key}: expected names of runs ({variants}), but got {unknown}")
@@ -191,7 +194,7 @@ def read_grid(path, output_folder=None, overrides=None):
     )
 
 
-def is_finished(run):
+def is_finished(run: GridRun) -> bool:
     """Whether a run has come to its end.
 
     Raises
@@ -218,21 +221,21 @@ def is_finished(run):
     return ended and epochs_done(run) == run.hparams["number_of_epochs"]
 
 
-def epochs_done(run):
+def epochs_done(run: GridRun) -> int:
     """Epochs that a run has finished so far."""
     path = run.folder / "measures.csv"
     rows = read_measures(path) if path.is_file() else []
     return rows[-1]["epoch"] if rows else 0
 
 
-def _base(path, name):
+def _base(path: Path, name: str) -> Path:
     try:
         return find_yaml(name, path.parent)
     except FileNotFoundError as error:
         raise GridError(f"{path}: base: {error}") from error
 
 
-def _load(path):
+def _load(path: Path) -> dict[str, Any]:
     try:
         tree = ruamel.yaml.YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except ruamel.yaml.YAMLError as error:
@@ -242,13 +245,13 @@ def _load(path):
     return tree
 
 
-def _mapping(path, key, value):
+def _mapping(path: Path, key: str, value: Any) -> dict[str, Any]:
     if value is not None and not isinstance(value, dict):
         raise GridError(f"{path}: {key}: expected 'key: value' pairs, but got {value!r}")
     return dict(value or {})
 
 
-def _seeds(path, variant, seeds):
+def _seeds(path: Path, variant: str, seeds: Any) -> list[int]:
     seeds = seeds if isinstance(seeds, list) else [seeds]
     if (
         not seeds
@@ -259,7 +262,9 @@ def _seeds(path, variant, seeds):
     return seeds
 
 
-def _plan(path, variant, seed, base, overrides, folder):
+def _plan(
+    path: Path, variant: str, seed: int, base: Path, overrides: Mapping[str, Any], folder: Path
+) -> GridRun:
     run_options = set(RunOptions().as_dict()) - set(yaml_tree(base))
     # Loading makes the checkpointer's folder; a plan shall leave nothing behind.
     try:
@@ -273,13 +278,13 @@ def _plan(path, variant, seed, base, overrides, folder):
     )
 
 
-def _check_budget(path, runs):
+def _check_budget(path: Path, runs: Sequence[GridRun]) -> None:
     steps = {run.name: run.hparams["number_of_epochs"] * run.hparams["iterations_per_epoch"] for run in runs}
     if len(set(steps.values())) > 1:
         raise GridError(f"{path}: runs: expected equal numbers of generator steps, but got {steps}")
 
 
-def _plain(value):
+def _plain(value: Any) -> tuple:
     """A yaml value with its tag, to be compared."""
     tag = getattr(value, "tag", None)
     return getattr(tag, "value", None), value

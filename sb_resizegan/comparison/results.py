@@ -1,5 +1,7 @@
 """What finished trainings of a grid hold: generated windows, speech to compare, critics' gradients."""
 
+from typing import Any
+
 import torch
 
 from sb_resizegan.comparison.grid import GridRun
@@ -29,18 +31,19 @@ class Results:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._speech, self._fresh = {}, {}
+        self._speech: dict[tuple, Any] = {}
+        self._fresh: dict[str, Any] = {}
 
-    def generated(self, run, count=None):
+    def generated(self, run: GridRun, count: int | None = None) -> torch.Tensor:
         """Windows of the run's exported generator, ``(count, time)``, the same ones at each call."""
         model = SpeechWindowGenerator.from_hparams(source=run.folder / "export", run_opts={"device": "cpu"})
         return model.generate(count or self.count, seed=SEED)
 
-    def real(self, run):
+    def real(self, run: GridRun) -> torch.Tensor:
         """Windows of files that the run was not trained on, ``(2 * count, time)``."""
         return self._windows(run, "valid").fixed(2 * self.count, run.seed)
 
-    def train(self, run):
+    def train(self, run: GridRun) -> torch.Tensor:
         """Windows of files that the run was trained on, ``(4 * count, time)``."""
         return self._windows(run, "train").fixed(4 * self.count, run.seed)
 
@@ -80,7 +83,7 @@ class Results:
         )
         return dict(zip(GRADIENT_STATES, tensors, strict=True))
 
-    def _windows(self, run, name):
+    def _windows(self, run: GridRun, name: str) -> Any:
         hparams = run.hparams
         data_folder = str(hparams["data_folder"] or prepare_default_corpus(hparams["language"]))
         settings = {
@@ -93,10 +96,10 @@ class Results:
         return self._speech[key]
 
 
-def _gradients(critic, windows):
+def _gradients(critic: Any, windows: torch.Tensor) -> torch.Tensor:
     random = torch.Generator().manual_seed(SEED)
     return gradient_waveforms(lambda x: critic(x, critic.draw_shifts(len(x), random)), windows)
 
 
-def _unit(waveforms):
+def _unit(waveforms: torch.Tensor) -> torch.Tensor:
     return waveforms / waveforms.square().mean().sqrt()

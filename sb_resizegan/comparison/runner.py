@@ -5,13 +5,21 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from sb_resizegan.comparison.grid import epochs_done, is_finished
+from sb_resizegan.comparison.grid import GridRun, epochs_done, is_finished
 
 __all__ = ["train_grid"]
 
 
-def train_grid(runs, options=(), jobs=1, threads=None, say=print):
+def train_grid(
+    runs: Sequence[GridRun],
+    options: Sequence[str] = (),
+    jobs: int = 1,
+    threads: int | None = None,
+    say: Callable[[str], Any] = print,
+) -> dict[str, str]:
     """Trains runs, each in a process of its own; one that fails doesn't keep the others from being run.
 
     Arguments
@@ -35,7 +43,9 @@ def train_grid(runs, options=(), jobs=1, threads=None, say=print):
     if threads is None and jobs > 1:
         threads = max(1, (os.cpu_count() or 1) // jobs)
     environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
-    waiting, active, failed = [], [], {}
+    waiting: list[tuple[int, GridRun]] = []
+    active: list[_Job] = []
+    failed: dict[str, str] = {}
     for number, run in enumerate(runs, 1):
         if is_finished(run):
             say(f"[{number}/{len(runs)}] {run.name}: finished before")
@@ -77,10 +87,10 @@ def train_grid(runs, options=(), jobs=1, threads=None, say=print):
 class _Clock:
     """How long epochs take."""
 
-    def __init__(self, jobs):
+    def __init__(self, jobs: int) -> None:
         self.jobs, self.seconds, self.epochs = jobs, 0.0, 0
 
-    def left(self, epochs, runs):
+    def left(self, epochs: int, runs: int) -> float | None:
         """Seconds for so many epochs of so many runs, None while no epoch has ended."""
         return self.seconds / self.epochs * epochs / min(self.jobs, max(runs, 1)) if self.epochs else None
 
@@ -88,7 +98,9 @@ class _Clock:
 class _Job:
     """A training in its process."""
 
-    def __init__(self, number, run, options, environment):
+    def __init__(
+        self, number: int, run: GridRun, options: Sequence[str], environment: Mapping[str, str]
+    ) -> None:
         self.number, self.run = number, run
         run.folder.mkdir(parents=True, exist_ok=True)
         self.log = run.folder / "console.txt"
@@ -104,7 +116,7 @@ class _Job:
                 words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
 
-    def new_epochs(self, clock):
+    def new_epochs(self, clock: _Clock) -> int:
         """Counts the epochs that have ended since the last call, and their time."""
         now = epochs_done(self.run)
         if now <= self.epochs:
@@ -115,7 +127,7 @@ class _Job:
         self.since = time.monotonic()
         return new
 
-    def failure(self):
+    def failure(self) -> str | None:
         """Why the ended process counts as failed, or None."""
         if self.process.returncode == 0 and is_finished(self.run):
             return None
@@ -123,12 +135,12 @@ class _Job:
         return f"exit status {self.process.returncode}; {lines[-1] if lines else 'no output'}"
 
 
-def _word(value):
+def _word(value: Any) -> str:
     """A value as the command line takes it: a text as it is, anything else as yaml."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _left(clock, active, waiting):
+def _left(clock: _Clock, active: Sequence[Any], waiting: Sequence[Any]) -> str:
     runs = [job.run for job in active] + [run for _, run in waiting]
     done = sum(job.epochs for job in active)
     seconds = clock.left(sum(run.hparams["number_of_epochs"] for run in runs) - done, len(runs))

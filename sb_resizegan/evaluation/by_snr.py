@@ -38,7 +38,7 @@ def snr_buckets(snr_db: Sequence[float]) -> list[tuple[str, list[int]]]:
     known = [value for value in snr_db if math.isfinite(value)]
     nominal = len(set(known)) <= MOST_NOMINAL and all((2 * value).is_integer() for value in known)
     edge = max((0, BIN_DB / 2), key=lambda edge: sum(_distance(value, edge) for value in known))
-    groups = {}
+    groups: dict[float, list[int]] = {}
     for index, value in enumerate(snr_db):
         if not math.isfinite(value):
             key = math.inf
@@ -48,7 +48,7 @@ def snr_buckets(snr_db: Sequence[float]) -> list[tuple[str, list[int]]]:
     if len(groups) < 2:
         return []
 
-    def label(key):
+    def label(key: float) -> str:
         if key == math.inf:
             return "unknown"
         return f"{key:g} dB" if nominal else f"{key:g} to {key + BIN_DB:g} dB"
@@ -78,7 +78,7 @@ def choose_shown(utterances: Sequence[Utterance], count: int) -> list[int]:
     [1, 0]
     """
 
-    def rank(index):
+    def rank(index: int) -> tuple[float, str]:
         snr_db = snr_of(utterances[index])
         return (math.inf if math.isnan(snr_db) else snr_db, utterances[index].name)
 
@@ -104,7 +104,7 @@ def snr_of(utterance: Utterance) -> float:
     return measured_snr_db(utterance.noisy, utterance.clean) if stated is None else float(stated)
 
 
-def _distance(value, edge):
+def _distance(value: float, edge: float) -> float:
     """From a ratio to the nearest edge of a bucket."""
     above = (value - edge) % BIN_DB
     return min(above, BIN_DB - above)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,9 +47,10 @@ class FilePair:
     scores: dict = field(default_factory=dict)
 
 
-def _audio_files(folder):
+def _audio_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """Files by their path without suffix, and complaints about those of one name."""
-    files, problems = {}, []
+    files: dict[str, Path] = {}
+    problems: list[str] = []
     for relative in files_below(folder):
         path = folder / relative
         reason = why_left_out(path)
@@ -116,7 +118,7 @@ def find_pairs(
     return sorted(pairs, key=lambda pair: pair.seconds), problems
 
 
-def _inspect(pair, resampling):
+def _inspect(pair: Any, resampling: bool) -> str | None:
     """Reads the headers of a pair; returns why it cannot be scored, or None."""
     headers, lengths = [], []
     for path in (pair.reference, pair.degraded):

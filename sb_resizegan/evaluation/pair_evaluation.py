@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def evaluate(
     samplers: dict[str, Callable] | None = None,
     progress: Callable | None = None,
     outputs: dict[str, list[np.ndarray]] | None = None,
-    transcripts: Sequence[str] | None = None,
+    transcripts: Sequence[str | None] | None = None,
 ) -> EvaluationResult:
     """Scores enhancers, and noisy speech as it is, on a set of utterances.
 
@@ -122,7 +123,7 @@ def evaluate(
     return EvaluationResult(utterances, outputs, found, variation, options.sample_rate)
 
 
-def _variation(sampler, utterances, options):
+def _variation(sampler: Callable, utterances: Sequence[Utterance], options: Any) -> Any:
     """How much a system's output varies on some utterances, spread over the signal-to-noise ratios."""
     chosen = [utterances[index] for index in choose_shown(utterances, options.latent_utterances)]
     return latent_variation(

@@ -7,8 +7,9 @@ What is scored is this package's PESQ, ``pesq_wb``, and any of
 import concurrent.futures
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def score_utterances(
     options: ScoringOptions | None = None,
     sample_rate: int = SAMPLE_RATE,
     noisy: Sequence[np.ndarray | torch.Tensor] | None = None,
-    transcripts: Sequence[str] | None = None,
+    transcripts: Sequence[str | None] | None = None,
 ) -> list[dict]:
     """Scores enhanced utterances.
 
@@ -106,13 +107,13 @@ def score_utterances(
 
 
 def score_sources(
-    sources,
+    sources: Sequence[Any],
     load: Callable,
     seconds: Sequence[float],
     options: ScoringOptions,
     progress: Callable | None = None,
     has_noisy: bool = False,
-    transcripts: Sequence[str] | None = None,
+    transcripts: Sequence[str | None] | None = None,
 ) -> list[dict]:
     """Scores pairs of signals wherever they are: PESQ in batches here, the rest one by one elsewhere.
 
@@ -143,7 +144,7 @@ def score_sources(
     names = options.names(has_noisy)
     transcripts = [None] * len(sources) if transcripts is None else list(transcripts)
     results = [{"pesq_wb": float("nan"), "notes": []} for _ in sources]
-    jobs = max(1, os.cpu_count() - 1) if options.jobs is None else options.jobs
+    jobs = max(1, (os.cpu_count() or 1) - 1) if options.jobs is None else options.jobs
     # A fresh interpreter for each worker: forking a process whose threads hold locks can hang.
     pool = (
         concurrent.futures.ProcessPoolExecutor(
@@ -181,7 +182,7 @@ def score_sources(
     return results
 
 
-def batches(seconds: Sequence[float], batch_size: int):
+def batches(seconds: Sequence[float], batch_size: int) -> Iterator[list[int]]:
     """Cuts utterances, shortest first, into batches of at most a size and a number of seconds.
 
     Arguments
@@ -200,7 +201,7 @@ def batches(seconds: Sequence[float], batch_size: int):
     >>> list(batches([300, 1, 300, 1], 3))
     [[1, 3], [0], [2]]
     """
-    batch = []
+    batch: list[int] = []
     for index in sorted(range(len(seconds)), key=lambda index: seconds[index]):
         # Padding makes every one as long as the longest, which is the newest.
         if batch and (len(batch) == batch_size or (len(batch) + 1) * seconds[index] > BATCH_SECONDS):
@@ -211,17 +212,17 @@ def batches(seconds: Sequence[float], batch_size: int):
         yield batch
 
 
-def _itself(pair):
+def _itself(pair: Any) -> Any:
     return pair
 
 
-def _start_worker():
+def _start_worker() -> None:
     torch.set_num_threads(1)
     # Twice as fast for the pesq package, with the same scores.
     torch.set_flush_denormal(True)
 
 
-def _score_pesq(batch, load, device):
+def _score_pesq(batch: Any, load: Callable, device: str | torch.device) -> None:
     """Fills in this package's PESQ of a batch of ``(result, source)``."""
     loaded = []
     for result, source in batch:
@@ -242,18 +243,20 @@ def _score_pesq(batch, load, device):
     for row, (_, signals) in enumerate(loaded):
         padded[:, row, : len(signals[0])] = signals
     lengths = torch.tensor([len(signals[0]) / longest for _, signals in loaded], dtype=torch.float64)
-    details = pesq_details(*torch.from_numpy(padded).to(device), lengths=lengths.to(device))
+    reference, estimate = torch.from_numpy(padded).to(device)
+    details = pesq_details(reference, estimate, lengths=lengths.to(device))
     for (result, _), score, status in zip(loaded, details.mos_lqo.tolist(), details.status, strict=True):
         result["pesq_wb"] = score
         if status != PesqStatus.OK:
             result["notes"].append(f"PESQ refused: {PesqStatus(status).name.lower().replace('_', ' ')}")
 
 
-def _load_and_score(source, load, names, transcript):
+def _load_and_score(source: Any, load: Callable, names: Sequence[str], transcript: str | None) -> Any:
     """All scores of a pair but this package's PESQ."""
     try:
         reference, estimate, *noisy = load(source)
     except UnusableAudioError:
         # The batched PESQ says so.
-        return score_pair(*np.zeros((2, 0), dtype=np.float32), names)
+        nothing = np.zeros(0, dtype=np.float32)
+        return score_pair(nothing, nothing, names)
     return score_pair(reference, estimate, names, Context(noisy[0] if noisy else None, transcript))

@@ -80,10 +80,11 @@ class SystemScores:
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             raise ValueError(f"expected each utterance once, but got more than one {twice[0]!r}")
-        for what, values in (("snr_db", self.snr_db), *systems.items()):
-            if len(values) != len(self.names):
+        sizes = {"snr_db": len(self.snr_db), **{name: len(scores) for name, scores in systems.items()}}
+        for what, size in sizes.items():
+            if size != len(self.names):
                 raise ValueError(
-                    f"{what}: expected one for each of {len(self.names)} utterances, but got {len(values)}"
+                    f"{what}: expected one for each of {len(self.names)} utterances, but got {size}"
                 )
         self.measured = frozenset(measured)
         self.systems = dict(systems)
@@ -152,7 +153,7 @@ class SystemScores:
         scores = self.systems[system]
         return [scores[index][measure] for index in indices if self._complete(measure, index)]
 
-    def _means(self, system, indices):
+    def _means(self, system: str, indices: Sequence[int]) -> tuple[dict[str, float], dict[str, int]]:
         values = {measure: self.values(system, indices, measure) for measure in self.measures}
         counts = {measure: len(found) for measure, found in values.items()}
         means = {
@@ -160,7 +161,7 @@ class SystemScores:
         }
         return means, counts
 
-    def _complete(self, measure, index):
+    def _complete(self, measure: str, index: int) -> bool:
         return all(
             math.isfinite(scores[index].get(measure, float("nan"))) for scores in self.systems.values()
         )
@@ -205,7 +206,9 @@ class SystemScores:
         >>> SystemScores(["u", "v"], [0, 0], scores).worse("a", "estoi")
         [1]
         """
-        sign = {"higher": 1, "lower": -1}[MEASURES[measure].direction]
+        direction = MEASURES[measure].direction
+        assert direction is not None  # of what has none, nothing is worse
+        sign = {"higher": 1, "lower": -1}[direction]
         pairs = zip(self.systems[system], self.systems[than], strict=True)
         nan = float("nan")
         return [
@@ -214,7 +217,7 @@ class SystemScores:
             if sign * own.get(measure, nan) < sign * other.get(measure, nan)
         ]
 
-    def complete(self):
+    def complete(self) -> bool:
         """Whether every output has every measure."""
         indices = range(len(self.names))
         return not any(self.missing(system, index) for system in self.systems for index in indices)

@@ -1,6 +1,8 @@
 """Loaded models as the functions that a test scores."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -43,11 +45,11 @@ def load_system(source: str | Path, device: str | torch.device, trust: bool = Fa
     return model
 
 
-def as_system(model, seed: int = 0):
+def as_system(model: Any, seed: int = 0) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function that enhances a batch ``(batch, time)``, with the same latents each time."""
     return lambda noisy: model.enhance_batch(noisy, seed=seed)
 
 
-def as_sampler(model, seed: int = 0):
+def as_sampler(model: Any, seed: int = 0) -> Callable[[torch.Tensor], torch.Tensor]:
     """A function that enhances copies ``(copies, time)`` of one utterance, each with a latent of its own."""
     return lambda copies: model.enhance_batch(copies[:1], seed=seed, num_samples=len(copies))[:, 0]

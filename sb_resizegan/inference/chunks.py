@@ -21,7 +21,7 @@ class SlidingWindow:
     ([0, 0, 1, 1], [1, 1, 1, 2])
     """
 
-    def __init__(self, blocks: Iterable[np.ndarray]):
+    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
         self._blocks = iter(blocks)
         self._held: np.ndarray | None = None
         self._start = 0

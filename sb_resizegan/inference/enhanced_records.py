@@ -71,7 +71,7 @@ class EnhancedRecords:
     'another model made it'
     """
 
-    def __init__(self, folder: str | os.PathLike, model: str, seed: int):
+    def __init__(self, folder: str | os.PathLike, model: str, seed: int) -> None:
         self._folder = Path(folder)
         self._facts = {"model": model, "seed": seed}
         self._lines: dict[str, dict[str, Any]] = {}

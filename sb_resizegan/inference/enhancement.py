@@ -51,7 +51,7 @@ class GenerativeEnhancement(CheckedPretrained):
 
     def __init__(
         self, modules: Mapping | None = None, hparams: Mapping[str, Any] | None = None, **kwargs: Any
-    ):
+    ) -> None:
         super().__init__(modules=modules, hparams=hparams, **kwargs)
         missing = [name for name in INTERFACE if not hasattr(self.mods.generator, name)]
         if missing:

@@ -70,7 +70,7 @@ class FileEnhancement:
         context_seconds: float,
         progress: Callable[[float], None] | None = None,
         finishing: Finishing | None = None,
-    ):
+    ) -> None:
         if not (0 < chunk_seconds < math.inf and 0 <= context_seconds < math.inf):
             raise ValueError(
                 "expected chunk_seconds above 0 and context_seconds of at least 0, "

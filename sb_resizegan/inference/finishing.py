@@ -123,7 +123,7 @@ class Mixing:
     ([0.5, 0.5], 2)
     """
 
-    def __init__(self, channels: int, share: float, band: UpperBand | None = None):
+    def __init__(self, channels: int, share: float, band: UpperBand | None = None) -> None:
         self._channels, self._share, self._band = channels, share, band
         # Signals of the model that are needed: its output, and for the band above its input.
         self.signals = 1 if band is None else 2

@@ -115,7 +115,7 @@ class CheckedPretrained(Pretrained):
 
     def __init__(
         self, modules: Mapping | None = None, hparams: Mapping[str, Any] | None = None, **kwargs: Any
-    ):
+    ) -> None:
         task = (hparams or {}).get("task", self.TASK)
         if self.TASK is not None and task != self.TASK:
             # They are loaded on demand: only those that somebody asked for have been so far.

@@ -31,7 +31,7 @@ class LinkedChannels:
     ((800, 2), True)
     """
 
-    def __init__(self, model_rate: int, channels: int):
+    def __init__(self, model_rate: int, channels: int) -> None:
         self.hop = round(FRAME_SECONDS * model_rate / 2)
         self._window = np.sqrt(np.hanning(2 * self.hop + 1)[:-1, None]).astype(np.float32)
         self._channels = channels

@@ -36,7 +36,7 @@ class SeededLatents:
     True
     """
 
-    def __init__(self, generator: Any, seed: int, draw: int):
+    def __init__(self, generator: Any, seed: int, draw: int) -> None:
         self._generator = generator
         self._parts = (seed, "enhance", draw)
 

@@ -57,7 +57,7 @@ class TorchStep:
     (1, 256)
     """
 
-    def __init__(self, generator: Any, sample_rate: int):
+    def __init__(self, generator: Any, sample_rate: int) -> None:
         try:
             self._step = StreamingStep(generator).eval()
         except ValueError as error:
@@ -96,7 +96,7 @@ class OnnxStep:
         If there is no such file, it is damaged or cut off, or it holds another kind of model.
     """
 
-    def __init__(self, path: str | os.PathLike, threads: int = 1):
+    def __init__(self, path: str | os.PathLike, threads: int = 1) -> None:
         from sb_resizegan.utils.extras import require
 
         require(["onnxruntime"], "onnx", "an ONNX file")
@@ -174,7 +174,7 @@ class StepLatents:
     ((4,), True)
     """
 
-    def __init__(self, latent_dim: int, hop: int, seed: int):
+    def __init__(self, latent_dim: int, hop: int, seed: int) -> None:
         self.latent_dim = latent_dim
         drawn = SimpleNamespace(latent_dim=latent_dim, latent_hop=hop, sample_latent=self._sample)
         self._latents = SeededLatents(drawn, seed, 0)

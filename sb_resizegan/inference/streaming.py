@@ -75,7 +75,7 @@ class StreamingEnhancement:
         limit_db: float | None = None,
         upper_band: str = "follow",
         link_channels: bool = False,
-    ):
+    ) -> None:
         self._step = step
         self.sample_rate = check_integer("sample_rate", sample_rate or step.sample_rate)
         low, high = SAMPLE_RATES

@@ -40,7 +40,7 @@ class UpperBand:
     0.5
     """
 
-    def __init__(self, model_rate: int, rate: int, channels: int, linked: bool = False):
+    def __init__(self, model_rate: int, rate: int, channels: int, linked: bool = False) -> None:
         self._ratio = model_rate / rate
         self._linked = linked
         self.hop = round(FRAME_SECONDS * model_rate / 2)

@@ -27,7 +27,7 @@ class WaveformModule(torch.nn.Module):
     torch.Size([2, 4000])
     """
 
-    def __init__(self, generator: torch.nn.Module):
+    def __init__(self, generator: torch.nn.Module) -> None:
         super().__init__()
         self.generator = generator
 

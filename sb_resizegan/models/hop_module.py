@@ -71,7 +71,7 @@ class StreamingStep(nn.Module):
     analysis: torch.Tensor
     synthesis: torch.Tensor
 
-    def __init__(self, generator: Any):
+    def __init__(self, generator: Any) -> None:
         super().__init__()
         if not is_streamable(generator):
             raise ValueError(

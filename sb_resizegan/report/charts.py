@@ -12,7 +12,7 @@ TICKS = 5
 
 
 def line_chart(
-    title: str, curves: list[tuple[str, list[tuple]]], dashed: Sequence[tuple[str, float]] = ()
+    title: str, curves: list[tuple[str, list[tuple]]], dashed: Sequence[tuple[float, float]] = ()
 ) -> str:
     """A chart of curves over epochs.
 
@@ -49,7 +49,7 @@ def line_chart(
     first, last = min(epochs), max(epochs)
     low, high = min(*marks, *values), max(*marks, *values)
 
-    def place(epoch, value):
+    def place(epoch: float, value: float) -> str:
         across = 0.5 if first == last else (epoch - first) / (last - first)
         x = LEFT + across * (WIDTH - LEFT - RIGHT)
         return f"{x:.1f},{HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM):.1f}"
@@ -89,7 +89,7 @@ def line_chart(
     return "".join([*parts, "</svg>"])
 
 
-def _ticks(low, high):
+def _ticks(low: float, high: float) -> list[float]:
     """Round numbers that enclose a range: multiples of 1, 2 or 5 times a power of ten."""
     if high - low < 1e-9 * max(1.0, abs(low), abs(high)):
         low, high = low - 0.5, high + 0.5

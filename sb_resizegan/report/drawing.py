@@ -58,7 +58,7 @@ def _short(line: str) -> str:
 
 def _words(figure: Figure) -> Iterator[Text]:
     """Titles, labels and legends: all but the numbers at the axes, which may be formulas."""
-    numbers = set()
+    numbers: set[int] = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             numbers.update(map(id, axis.get_ticklabels(which="both")))

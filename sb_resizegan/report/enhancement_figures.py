@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,10 +60,11 @@ def utterances_figure(
         powers = {column: _power(signal, sample_rate) for column, signal in versions.items()}
         loudest = next((p.max() for p in reversed(powers.values()) if p is not None), 0.0)
         for axes, column in zip(line, columns, strict=True):
-            if powers[column] is None:
+            power = powers[column]
+            if power is None:
                 axes.text(0.5, 0.5, "not finite", ha="center", va="center", transform=axes.transAxes)
                 continue
-            level = 10 * np.log10(np.maximum(powers[column] / max(loudest, 1e-20), 1e-20))
+            level = 10 * np.log10(np.maximum(power / max(loudest, 1e-20), 1e-20))
             axes.imshow(
                 level,
                 origin="lower",
@@ -107,13 +109,16 @@ def pesq_figure(scores: SystemScores, path: str | Path) -> Path:
     axes = figure.subplots()
     shift = 0.06
     for number, system in enumerate(scores.systems):
-        places, means, errors = [], [], []
+        places: list[float] = []
+        means: list[float] = []
+        errors: list[float] = []
         for place, (_, indices) in enumerate(buckets):
             values = scores.values(system, indices, measure)
             if values:
                 places.append(place + shift * (number - (len(scores.systems) - 1) / 2))
-                means.append(np.mean(values))
-                errors.append(np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else 0.0)
+                means.append(float(np.mean(values)))
+                spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+                errors.append(spread / math.sqrt(len(values)))
         colour = COLOURS[number % len(COLOURS)]
         axes.errorbar(places, means, errors, color=colour, label=system, marker="o", markersize=4, capsize=2)
     axes.set_xticks(range(len(buckets)), [label for label, _ in buckets])
@@ -124,7 +129,7 @@ def pesq_figure(scores: SystemScores, path: str | Path) -> Path:
     return save(figure, path)
 
 
-def _power(signal, sample_rate):
+def _power(signal: Any, sample_rate: int) -> np.ndarray | None:
     signal = torch.as_tensor(signal)[: MOST_SECONDS * sample_rate]
     if not torch.isfinite(signal).all():
         return None

@@ -1,9 +1,10 @@
 """One page of enhancers: scores, spectrograms and players of a few utterances, and how the training went."""
 
 import math
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sb_resizegan.evaluation.system_scores import SystemScores
 from sb_resizegan.metrics.latents import describe_variation
@@ -63,7 +64,7 @@ class EnhancementRun(NamedTuple):
     """What was looked for and not found, in words."""
 
 
-def is_enhancement_run(folder):
+def is_enhancement_run(folder: str | Path) -> bool:
     """Whether a folder is the output of a training or a test of an enhancer or a vocoder, not of windows.
 
     Arguments
@@ -83,7 +84,7 @@ def is_enhancement_run(folder):
     return _test_folder(folder) is not None or any(folder.glob("samples/*/noisy.wav"))
 
 
-def read_enhancement_run(folder, name=None):
+def read_enhancement_run(folder: str | Path, name: str | None = None) -> EnhancementRun:
     """Finds what a training or a test of an enhancer has left.
 
     Arguments
@@ -110,7 +111,7 @@ def read_enhancement_run(folder, name=None):
         raise FileNotFoundError(
             f"{folder}: no such folder; expected the output folder of a training or a test"
         )
-    missing = []
+    missing: list[str] = []
     scores, variation, picture, examples = None, {}, None, []
     test = _test_folder(folder)
     if test is not None:
@@ -138,7 +139,9 @@ def read_enhancement_run(folder, name=None):
     )
 
 
-def write_enhancement_report(folders, path, title="Enhanced speech"):
+def write_enhancement_report(
+    folders: Sequence[str | Path], path: str | Path, title: str = "Enhanced speech"
+) -> Path:
     """Writes the page of one or several trainings or tests of enhancers.
 
     The page needs nothing else: pictures and sounds are inside, and no script runs.
@@ -173,7 +176,7 @@ def write_enhancement_report(folders, path, title="Enhanced speech"):
     return write_page(path, title, [*map(_section, runs), curves(runs, noisy_column, "noisy speech")])
 
 
-def _section(run):
+def _section(run: EnhancementRun) -> str:
     """One run: scores, examples, settings, log."""
     parts = [f"<section><h2>{escape(run.name)}</h2>", missing_files(run.missing)]
     if run.scores is not None:
@@ -201,27 +204,27 @@ def _section(run):
     )
 
 
-def _test_folder(folder):
+def _test_folder(folder: Path) -> Path | None:
     return next((place for place in (folder / TEST_FOLDER, folder) if (place / "scores.csv").is_file()), None)
 
 
-def _usable(example, missing):
+def _usable(example: Any, missing: list[str]) -> tuple:
     """An example without the files that aren't there."""
     heading, picture, sounds = example
     sounds = [(version, path) for version, path in sounds if _checked(path, b"RIFF", missing)]
     return heading, _checked(picture, b"\x89PNG", missing), sounds
 
 
-def _checked(path, start, missing):
+def _checked(path: Path, start: bytes, missing: list[str]) -> Path | None:
     if begins(path, start):
         return path
     missing.append(f"{path.parent.name}/{path.name}")
     return None
 
 
-def _epoch_examples(folder):
+def _epoch_examples(folder: Path) -> list:
     """Examples of the newest epoch of a training; its spectrograms stand with the first one."""
-    examples = []
+    examples: list[tuple] = []
     pictures = by_epoch(folder / "spectrograms", ".png")
     for place in sorted(folder.glob("samples/*"), key=_position):
         sounds = by_epoch(place, ".wav")
@@ -235,10 +238,10 @@ def _epoch_examples(folder):
     return examples
 
 
-def _position(place):
+def _position(place: Path) -> tuple[float, str]:
     number = place.name.split("_", 1)[0]
     return (int(number) if number.isdigit() else math.inf, place.name)
 
 
-def _lines(path):
+def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8", errors="replace").splitlines()

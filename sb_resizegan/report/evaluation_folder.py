@@ -3,6 +3,9 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from sb_resizegan.evaluation.by_snr import choose_shown
 from sb_resizegan.evaluation.pair_evaluation import EvaluationResult
@@ -85,7 +88,7 @@ def write_evaluation(
     return folder
 
 
-def read_examples(folder: str | Path):
+def read_examples(folder: str | Path) -> list[tuple]:
     """The examples that `write_evaluation()` left.
 
     Arguments
@@ -104,7 +107,7 @@ def read_examples(folder: str | Path):
         If there are none, or the list of them is damaged.
     """
     examples = Path(folder) / "examples"
-    found = {}
+    found: dict[str, tuple[str, Path, list]] = {}
     with open(examples / "examples.csv", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         for row in csv.DictReader(stream):
             place = examples / row["folder"]
@@ -142,7 +145,7 @@ def read_variation(folder: str | Path) -> dict[str, dict]:
     }
 
 
-def _write_examples(result, shown, examples):
+def _write_examples(result: Any, shown: Sequence[int], examples: Path) -> None:
     rows = []
     for position, index in enumerate(shown):
         utterance = result.utterances[index]
@@ -160,7 +163,7 @@ def _write_examples(result, shown, examples):
         write_measures(rows, examples / "examples.csv")
 
 
-def _sound_paths(result, folder):
+def _sound_paths(result: Any, folder: Path) -> dict[Path, np.ndarray]:
     """All enhanced utterances by the path that each is written to."""
     sounds = {}
     for name, signals in result.outputs.items():

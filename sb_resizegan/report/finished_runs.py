@@ -1,15 +1,16 @@
 """What trainings leave in their output folders, found without trusting it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 __all__ = ["begins", "by_epoch", "read_or_note", "read_settings", "short_names"]
 
 
-def short_names(folders):
+def short_names(folders: Sequence[str | Path]) -> list[str]:
     """The shortest ends of the folders' paths that tell them apart."""
-    paths = [folder.resolve().parts for folder in folders]
+    paths = [Path(folder).resolve().parts for folder in folders]
     longest = max(map(len, paths))
     depths = [1] * len(paths)
     for _ in range(longest):
@@ -40,7 +41,7 @@ def read_settings(path: Path, keys: Sequence[str] | None = None) -> dict[str, st
     return {key: found[key] for key in keys if key in found and found[key][0] not in "!<*&"}
 
 
-def read_or_note(path, read, default, missing):
+def read_or_note(path: Path, read: Callable[[Path], Any], default: Any, missing: list[str]) -> Any:
     """What ``read`` makes of a file. One that isn't there or is damaged is put on the list."""
     try:
         return read(path) if path.is_file() else _note(path.name, default, missing)
@@ -48,12 +49,12 @@ def read_or_note(path, read, default, missing):
         return _note(f"{path.name} ({error})", default, missing)
 
 
-def _note(words, default, missing):
+def _note(words: str, default: Any, missing: list[str]) -> Any:
     missing.append(words)
     return default
 
 
-def by_epoch(folder, ending):
+def by_epoch(folder: Path, ending: str) -> dict[int, Path]:
     """Paths by the epoch in their names, of files that begin as they should."""
     start = {".wav": b"RIFF", ".png": b"\x89PNG"}[ending]
     found = {}
@@ -64,7 +65,7 @@ def by_epoch(folder, ending):
     return found
 
 
-def begins(path, start):
+def begins(path: Path, start: bytes) -> bool:
     """Whether a file is there and begins with these bytes."""
     if not path.is_file():
         return False

@@ -1,10 +1,10 @@
 """Parts of the project's pages: html that needs nothing else, pictures and sounds inside, no script."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sb_resizegan.metrics.measures import readable
 from sb_resizegan.report.charts import line_chart
@@ -75,7 +75,7 @@ def write_page(path: str | Path, title: str, parts: Sequence[str]) -> Path:
     return Path(path)
 
 
-def words_table(table):
+def words_table(table: Any) -> str:
     """A section with a `ReportTable`."""
     head = "".join(f"<th>{escape(words)}</th>" for words in table.header)
     body = "".join(
@@ -88,14 +88,14 @@ def words_table(table):
     )
 
 
-def figure(picture, caption, size: str = ""):
+def figure(picture: str | Path, caption: str, size: str = "") -> str:
     """A png file with its caption; ``wide`` ones can be pushed sideways on a phone, ``narrow`` ones not."""
     kind = f' class="{size}"' if size else ""
     image = f'<img src="{_data(picture, "image/png")}" alt="{escape(caption)}">'
     return f"<figure{kind}>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def players(sounds):
+def players(sounds: Iterable[tuple[str, Any]]) -> str:
     """Players of ``(label, path of a wav file)`` side by side; nothing without any."""
     items = [
         f"<div><h3>{escape(label)}</h3>"
@@ -105,12 +105,12 @@ def players(sounds):
     return f'<div class="players">{"".join(items)}</div>' if items else ""
 
 
-def missing_files(names):
+def missing_files(names: Sequence[str]) -> str:
     """Says what was not found; nothing if nothing is missing."""
     return f'<p class="missing">Not found in this run: {escape(", ".join(names))}.</p>' if names else ""
 
 
-def settings_list(settings):
+def settings_list(settings: Mapping[str, str]) -> str:
     """Settings of a run, text by key; many of them are folded away."""
     items = "".join(
         f"<div><dt>{escape(key)}</dt><dd>{escape(text)}</dd></div>" for key, text in settings.items()
@@ -120,7 +120,7 @@ def settings_list(settings):
     return f"<dl>{items}</dl>" if items else ""
 
 
-def epochs_table(rows):
+def epochs_table(rows: Sequence[Mapping[str, float]]) -> str:
     """All measures of all epochs, folded away."""
     if not rows:
         return ""
@@ -139,14 +139,14 @@ def epochs_table(rows):
     )
 
 
-def log_text(lines):
+def log_text(lines: Sequence[str]) -> str:
     """A training log, folded away."""
     if not lines:
         return ""
     return f"<details><summary>Training log</summary><pre>{escape(chr(10).join(lines))}</pre></details>"
 
 
-def curves(runs, reference_column: Callable, reference_name: str) -> str:
+def curves(runs: Sequence[Any], reference_column: Callable, reference_name: str) -> str:
     """A chart for every measure, all runs in each, beside the reference.
 
     Arguments
@@ -180,21 +180,21 @@ def curves(runs, reference_column: Callable, reference_name: str) -> str:
     )
 
 
-def measures(runs, reference_column):
+def measures(runs: Sequence[Any], reference_column: Callable) -> list[str]:
     """Columns of all runs in the order of their appearance, without the epoch and the references."""
     columns = dict.fromkeys(name for run in runs for row in run.rows for name in row if name != "epoch")
     references = {reference_column(name) for name in columns}
     return [name for name in columns if name not in references]
 
 
-def number(value):
+def number(value: float | None) -> str:
     """A figure in words."""
     return "–" if value is None else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _points(run, column):
+def _points(run: Any, column: str) -> list[tuple[float, float]]:
     return [(row["epoch"], row[column]) for row in run.rows if column in row]
 
 
-def _data(path, kind):
+def _data(path: str | Path, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode()}"

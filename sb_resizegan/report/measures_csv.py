@@ -3,6 +3,7 @@
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
 from sb_resizegan.utils.files import replacing
 
@@ -108,7 +109,7 @@ def update_measures(path: str | Path, epoch: int, row: dict[str, float]) -> None
     write_measures([*rows, {"epoch": epoch, **row}], path)
 
 
-def _number(text):
+def _number(text: Any) -> float | None:
     try:
         value = float(text)
     except (TypeError, ValueError):

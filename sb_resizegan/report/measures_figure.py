@@ -1,7 +1,8 @@
 """A picture of measures over training time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -57,7 +58,7 @@ def measures_figure(
     return save(figure, path)
 
 
-def _draw_measure(axes, tables, column):
+def _draw_measure(axes: Any, tables: Any, column: str) -> None:
     """One measure of all runs, with the first run's figures of real data dashed."""
     curves = {name: _points(rows, column) for name, rows in tables.items()}
     if not any(curves.values()):
@@ -74,5 +75,5 @@ def _draw_measure(axes, tables, column):
     axes.grid(alpha=0.25)
 
 
-def _points(rows, column):
+def _points(rows: Sequence[Mapping[str, float]], column: str) -> list[tuple[float, float]]:
     return [(row["epoch"], row[column]) for row in rows if column in row]

@@ -2,8 +2,9 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sb_resizegan.evaluation.system_scores import SystemScores
 from sb_resizegan.metrics.measures import MEASURES, legend, readable, written
@@ -216,12 +217,12 @@ def read_scores(path: str | Path) -> SystemScores:
     return SystemScores(names, [_number(first[name]["snr_db"]) for name in names], systems, measured)
 
 
-def _score(row, measures):
+def _score(row: Mapping[str, str], measures: Sequence[str]) -> dict[str, Any]:
     figures = {measure: _number(row[measure]) for measure in measures}
     return {**figures, "notes": [words for words in row["notes"].split("; ") if words]}
 
 
-def _cell(row, measure):
+def _cell(row: Any, measure: str) -> str:
     value, count = row.means[measure], row.counts[measure]
     if not count:
         return "–"
@@ -229,13 +230,13 @@ def _cell(row, measure):
     return words if count == row.utterances else f"{words} (of {count})"
 
 
-def _text(value):
+def _text(value: float) -> str:
     return f"{value:.6f}" if math.isfinite(value) else ""
 
 
-def _number(text):
+def _number(text: str) -> float:
     return float(text) if text else float("nan")
 
 
-def _escaped(words):
+def _escaped(words: str) -> str:
     return words.replace("|", "\\|")

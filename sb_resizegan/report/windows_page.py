@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import soundfile
 import torch
@@ -59,13 +59,13 @@ class Run(NamedTuple):
     epoch: int
     """The epoch whose sound and picture are shown, 0 if there is none."""
 
-    real: Path
+    real: Path | None
     """Sound of real windows."""
 
-    generated: Path
+    generated: Path | None
     """Sound of generated windows."""
 
-    picture: Path
+    picture: Path | None
     """Spectrograms, real above generated."""
 
     log: list
@@ -101,7 +101,7 @@ def read_run(folder: str | Path, name: str | None = None) -> Run:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected the output folder of a training")
-    missing = []
+    missing: list[str] = []
     settings = read_or_note(
         folder / "hyperparams.yaml", lambda path: read_settings(path, SHOWN_KEYS), {}, missing
     )
@@ -147,7 +147,7 @@ def runs_figure(folders: Sequence[str | Path], path: str | Path) -> Path:
     """
     folders = [Path(folder) for folder in folders]
     runs = [read_run(folder, name) for folder, name in zip(folders, short_names(folders), strict=True)]
-    sets = {}
+    sets: dict[str, torch.Tensor] = {}
     for run, folder in zip(runs, folders, strict=True):
         if run.real is None or run.generated is None:
             raise ValueError(f"{folder}: expected sounds in samples/, but found none")
@@ -162,7 +162,7 @@ def write_report(
     folders: Sequence[str | Path],
     path: str | Path,
     title: str = "Windows of speech",
-    figures=(),
+    figures: Sequence[tuple[str, str | Path]] = (),
     tables: Sequence[ReportTable] = (),
 ) -> Path:
     """Writes the report of one or several trainings.
@@ -211,7 +211,7 @@ def write_report(
     return write_page(path, title, parts)
 
 
-def _section(run):
+def _section(run: Any) -> str:
     """One run: spectrograms, players, settings, log."""
     sounds = [("real", run.real), (f"generated, epoch {run.epoch}", run.generated)]
     parts = [
@@ -229,7 +229,7 @@ def _section(run):
     return "".join(parts)
 
 
-def _table(runs):
+def _table(runs: Sequence[Any]) -> str:
     """Last measures of all runs, a column a run, beside what real data have."""
     last = {run.name: run.rows[-1] for run in runs if run.rows}
     if not last:

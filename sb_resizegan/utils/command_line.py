@@ -7,7 +7,7 @@ becomes a number. Here each value stays the text that it is, until the type of i
 import contextlib
 import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import speechbrain as sb
 from speechbrain.utils.run_opts import HELP_TEXTS, RunOptions
@@ -94,7 +94,7 @@ def split_command_line(arguments: Sequence[str]) -> CommandLine:
     return CommandLine(yamls[0], _run_options(yamls[0], theirs), overrides)
 
 
-def _run_options(yaml, words):
+def _run_options(yaml: str, words: Sequence[str]) -> Any:
     """SpeechBrain's own reading of its options, its complaints as an error of ours."""
     said = io.StringIO()
     try:

@@ -84,8 +84,9 @@ def replacing_folder(path: str | os.PathLike, own: Collection[str]) -> Iterator[
 
 
 def _make(path: Path) -> tuple[Path, int]:
-    for slot in itertools.count():
-        temporary = partial_path(path, PARTIAL_SUFFIX, slot)
+    slots = itertools.count()
+    while True:
+        temporary = partial_path(path, PARTIAL_SUFFIX, next(slots))
         try:
             temporary.mkdir()
         except FileExistsError:

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import ruamel.yaml
@@ -126,13 +127,15 @@ def construct(
 class _named:
     """Errors of yaml, references and constructors, as one that names the file."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = path
 
-    def __enter__(self):
+    def __enter__(self) -> "_named":
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         wrong = (ValueError, TypeError, KeyError, ImportError, AttributeError, RuntimeError)
         if isinstance(error, HparamsError) or not isinstance(error, (*wrong, ruamel.yaml.YAMLError)):
             return
@@ -140,7 +143,7 @@ class _named:
         raise HparamsError(f"{self.path}: {' '.join(' '.join(words).split())}") from error
 
 
-def _filled_in(key, tree, path, above=()):
+def _filled_in(key: str, tree: Mapping[str, Any], path: str | Path, above: tuple[str, ...] = ()) -> Any:
     """A text with its references filled in, word for word."""
     value = tree[key]
     if getattr(getattr(value, "tag", None), "value", None) != "!ref":
@@ -148,7 +151,7 @@ def _filled_in(key, tree, path, above=()):
     if key in above:
         raise HparamsError(f"{path}: {key}: refers to itself through {list(above)}")
 
-    def text_of(match):
+    def text_of(match: re.Match[str]) -> str:
         if match[1] not in tree:
             raise HparamsError(f"{path}: {key}: refers to {match[1]!r}, which is missing")
         return str(_filled_in(match[1], tree, path, (*above, key)))
@@ -156,7 +159,7 @@ def _filled_in(key, tree, path, above=()):
     return REFERENCE.sub(text_of, value.value)
 
 
-def _put_in(node, texts, path):
+def _put_in(node: Any, texts: Mapping[str, Any], path: str | Path) -> None:
     """Puts texts where a node refers to them."""
     for place, value in node.items() if isinstance(node, dict) else enumerate(node):
         if isinstance(value, dict | list):
@@ -174,7 +177,7 @@ def _put_in(node, texts, path):
                     )
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """A value of a yaml without what it remembers of its writing."""
     for kind in (bool, int, float, str):
         if isinstance(value, kind):

@@ -116,7 +116,7 @@ class FolderLock:
     sb_resizegan.utils.locks.FolderInUseError: ...
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = Path(folder)
         self._lock = filelock.FileLock(self.folder / ".lock", timeout=0)
         # Beside the lock, for whoever tries the lock empties its file.

@@ -73,8 +73,9 @@ def open_partial(path: Path, suffix: str) -> tuple[Path, int]:
     """
     if len(suffix) > 32:  # no format's ending, but part of a name that holds a dot
         suffix = ""
-    for slot in itertools.count():
-        temporary = partial_path(path, suffix, slot)
+    slots = itertools.count()
+    while True:
+        temporary = partial_path(path, suffix, next(slots))
         with contextlib.suppress(FileNotFoundError):
             unlink_unlocked(temporary)
         try:

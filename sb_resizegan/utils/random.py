@@ -5,9 +5,12 @@ generator that is the same for every release of numpy.
 """
 
 import hashlib
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+import torch
 
 from sb_resizegan.utils.checks import check_count
 from sb_resizegan.utils.counter_random import CounterRandom
@@ -26,7 +29,7 @@ TRAINING, FIXED = 0, 1
 BUFFERED = 64
 
 
-def derive_seed(*parts):
+def derive_seed(*parts: int | str) -> int:
     """A 63-bit seed from integers and strings; different parts give independent seeds.
 
     Arguments
@@ -78,10 +81,17 @@ class StepRandom:
     True
     """
 
-    def __init__(self, seed, index, rank=0, world_size=1, device="cpu"):
+    def __init__(
+        self,
+        seed: int,
+        index: int | str,
+        rank: int = 0,
+        world_size: int = 1,
+        device: str | torch.device = "cpu",
+    ) -> None:
         self.generator = CounterRandom(derive_seed(seed, "step", index), device, rank, world_size)
 
-    def rows(self, draw, batch):
+    def rows(self, draw: Callable[[int, Any], torch.Tensor], batch: int) -> torch.Tensor:
         """This process's rows of a draw for the joint batch.
 
         Arguments
@@ -129,7 +139,7 @@ class Draws:
     (True, 0, True)
     """
 
-    def __init__(self, seed, n, row=0, purpose=TRAINING):
+    def __init__(self, seed: int, n: int, row: int = 0, purpose: int = TRAINING) -> None:
         for key, number in (("n", n), ("seed", seed)):
             if not (isinstance(number, Integral) and 0 <= number < 2**64):
                 raise ValueError(f"{key}: expected a whole number from 0 to 2**64 - 1, but got {number!r}")
@@ -137,32 +147,32 @@ class Draws:
         self._philox = np.random.Philox(
             key=np.array([seed, n], dtype=np.uint64), counter=np.array([0, 0, row, purpose], dtype=np.uint64)
         )
-        self._buffer = []
+        self._buffer: list[float] = []
 
-    def uniform(self, count):
+    def uniform(self, count: int) -> np.ndarray:
         """``count`` numbers from 0 up to, but not including, 1: an array of float64."""
         return (self._philox.random_raw(count) >> np.uint64(11)) * 2.0**-53
 
-    def number(self):
+    def number(self) -> float:
         """One number from 0 up to, but not including, 1."""
         if not self._buffer:
             self._buffer = self.uniform(BUFFERED).tolist()
         return self._buffer.pop()
 
-    def between(self, low, high):
+    def between(self, low: float, high: float) -> float:
         """One number from ``low`` up to ``high``."""
         return low + (high - low) * self.number()
 
-    def below(self, count):
+    def below(self, count: int) -> int:
         """One whole number from 0 to ``count - 1``."""
         return int(count * self.number())
 
-    def chance(self, probability):
+    def chance(self, probability: float) -> bool:
         """True with a probability; takes one number whatever the probability."""
         return self.number() < probability
 
 
-def rows_of(rank, world_size, batch_size):
+def rows_of(rank: int, world_size: int, batch_size: int) -> range:
     """Rows of the joint batch that one process gets, as a range; a ValueError names a wrong argument."""
     check_count("batch_size", batch_size)
     check_count("world_size", world_size)

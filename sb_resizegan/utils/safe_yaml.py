@@ -68,15 +68,16 @@ def construct(root: MappingNode, allowed: Mapping[str, Callable], origin: str) -
 class _Constructor:
     """Values of nodes, each made once; a budget bounds what aliases, references and copies multiply."""
 
-    def __init__(self, root, allowed, origin):
+    def __init__(self, root: Any, allowed: Mapping[str, Callable], origin: str) -> None:
         self.root, self.allowed, self.origin = root, allowed, origin
         self.scalars = plain_yaml().constructor
-        self.made, self.open = {}, set()
+        self.made: dict[int, tuple[Any, int]] = {}
+        self.open: set[int] = set()
         self.spent = 0
         # HyperPyYAML would pass over what is wrong in a part that nothing uses. Here every node is checked.
         self.check(root, set())
 
-    def check(self, node, seen):
+    def check(self, node: Any, seen: set[int]) -> None:
         """Refuses what must not be anywhere, before anything is made."""
         if id(node) in seen:
             return
@@ -98,7 +99,7 @@ class _Constructor:
                     raise self.error(part, f"the key {short(key)} is there twice")
                 keys.add(key)
 
-    def check_scalar(self, node, tag):
+    def check_scalar(self, node: Any, tag: str) -> None:
         if tag.startswith(("!new:", "!name:")):
             self.callable_of(node, tag)
             if node.value:
@@ -117,7 +118,7 @@ class _Constructor:
         if tag in (STRING, "!ref", "!copy") and _leads_out(node.value):
             raise self.error(node, f"{short(node.value)}: absolute paths and '..' are not allowed")
 
-    def value_of(self, node):
+    def value_of(self, node: Any) -> tuple[Any, int]:
         """Value of a node, and how many values it has in all."""
         if id(node) in self.made:
             return self.made[id(node)]
@@ -132,7 +133,7 @@ class _Constructor:
         self.made[id(node)] = value, size
         return value, size
 
-    def make(self, node):
+    def make(self, node: Any) -> tuple[Any, int]:
         tag = tag_of(node)
         if isinstance(node, ScalarNode):
             if tag in ("!ref", "!copy"):
@@ -151,7 +152,7 @@ class _Constructor:
             return (functools.partial(target, *positional, **named) if positional or named else target), size
         return target(*positional, **named), size
 
-    def contents(self, node):
+    def contents(self, node: Any) -> tuple[Any, int]:
         if isinstance(node, MappingNode):
             pairs = [(self.key(key), *self.value_of(child)) for key, child in node.value]
             return {key: value for key, value, _ in pairs}, 1 + sum(size for *_, size in pairs)
@@ -160,29 +161,29 @@ class _Constructor:
             return [value for value, _ in items], 1 + sum(size for _, size in items)
         return None, 1
 
-    def scalar(self, node):
+    def scalar(self, node: Any) -> Any:
         try:
             value = self.scalars.construct_object(node)
         except (ValueError, KeyError, ruamel.yaml.YAMLError) as error:
             raise self.error(node, f"{short(node.value)} is no {tag_of(node).removeprefix(CORE)}") from error
         return self.in_range(node, value)
 
-    def in_range(self, node, value):
+    def in_range(self, node: Any, value: Any) -> Any:
         if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
             raise self.error(node, f"expected numbers up to {LARGEST_NUMBER}, but got {short(value)}")
         return value
 
-    def key(self, node):
+    def key(self, node: Any) -> Any:
         if not isinstance(node, ScalarNode) or tag_of(node) not in SCALARS:
             raise self.error(node, f"expected a plain key, but got one with the tag {short(tag_of(node))}")
         return self.scalar(node)
 
-    def callable_of(self, node, tag):
+    def callable_of(self, node: Any, tag: str) -> Callable:
         if tag not in self.allowed:
             raise self.error(node, f"the tag {short(tag)} is not allowed")
         return self.allowed[tag]
 
-    def refer(self, node, tag):
+    def refer(self, node: Any, tag: str) -> tuple[Any, int]:
         try:
             references = find_references(node.value)
             if references == [node.value]:
@@ -202,7 +203,7 @@ class _Constructor:
             raise self.error(node, f"the reference {tag} {short(node.value)} gives {short(value)}")
         return self.in_range(node, value), 1
 
-    def error(self, node, reason):
+    def error(self, node: Any, reason: str) -> Exception:
         return node_error(self.origin, node, reason)
 
 

@@ -2,8 +2,9 @@
 
 import difflib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import ruamel.yaml
 from ruamel.yaml.comments import CommentedMap
@@ -103,7 +104,7 @@ def parse_yaml(text: str, origin: object) -> CommentedMap:
         tree = ruamel.yaml.YAML().load(text)
     except ruamel.yaml.YAMLError as error:
         raise HparamsError(f"{origin} is not valid yaml: {error}") from error
-    if not isinstance(tree, dict):
+    if not isinstance(tree, CommentedMap):
         raise HparamsError(f"{origin}: expected yaml of the form 'key: value', but got {type(tree).__name__}")
     return tree
 
@@ -121,7 +122,7 @@ def suggestion(key: object, known: Iterable[object]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known keys are {sorted(names)}"
 
 
-def _read_tree(path, models):
+def _read_tree(path: Path, models: Sequence[str] | None) -> Any:
     layers, stated = _layers(path, ())
     root, root_path = layers[0]
     if models is not None:
@@ -138,7 +139,7 @@ def _read_tree(path, models):
     return tree
 
 
-def _layers(path, above):
+def _layers(path: Path, above: tuple[Path, ...]) -> tuple[list[tuple[Any, Path]], tuple[Any, Path]]:
     """A file and what it extends, the base first, each with its path; and the names of the models, with the
     folder that they are relative to."""
     try:
@@ -148,7 +149,8 @@ def _layers(path, above):
     if path.resolve() in above:
         raise HparamsError(f"{path} extends itself through {[str(p) for p in above]}")
     tree = parse_yaml(path.read_text(encoding="utf-8"), path)
-    below, stated = [], ([], path.parent)
+    below: list[tuple[Any, Path]] = []
+    stated: tuple[Any, Path] = [], path.parent
     if EXTENDS in tree:
         below, stated = _layers(_extended(path, str(tree.pop(EXTENDS))), (*above, path.resolve()))
     if tree.get(MODELS) is not None:
@@ -158,7 +160,7 @@ def _layers(path, above):
     return [*below, (tree, path)], stated
 
 
-def _with_models(root, root_path, names, folder):
+def _with_models(root: Any, root_path: Path, names: Sequence[str], folder: Path) -> Any:
     """The root's keys, with those of the models where it says ``models``."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise HparamsError(f"{root_path}: models: expected a list of yaml files, but got {names!r}")
@@ -184,20 +186,20 @@ def _with_models(root, root_path, names, folder):
     return tree
 
 
-def _copy(source, key, target):
+def _copy(source: Any, key: str, target: Any) -> None:
     target[key] = source[key]
     if key in source.ca.items:
         target.ca.items[key] = source.ca.items[key]
 
 
-def _extended(path, name):
+def _extended(path: Path, name: str) -> Path:
     try:
         return find_yaml(name, path.parent)
     except FileNotFoundError as error:
         raise HparamsError(f"{path} extends {name!r}: {error}") from error
 
 
-def _dump(tree):
+def _dump(tree: Any) -> str:
     stream = io.StringIO()
     ruamel.yaml.YAML().dump(tree, stream)
     return stream.getvalue()

@@ -166,7 +166,7 @@ def children(node: Node) -> list[Node]:
     return list(node.value) if isinstance(node, SequenceNode) else []
 
 
-def _merge(node, changes, origin, must_match):
+def _merge(node: Any, changes: Any, origin: str, must_match: bool) -> None:
     for key, value in changes.value:
         for number, (there, old) in enumerate(node.value):
             if there.value == key.value:
