@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
@@ -11,6 +12,7 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.brains.vocoder_brain import VocoderBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
+from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.anchors import anchors
 from sb_resizegan.evaluation.copying import copier, evaluate_copies, told_apart
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
@@ -78,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 summarise(hparams, time.monotonic() - start)
 
 
-def check_settings(values, run_opts):
+def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     if values["sample_rate"] != SAMPLE_RATE:  # also with pesq_weight 0, for the validation scores it
         raise RunError(
@@ -101,7 +103,7 @@ def check_settings(values, run_opts):
         raise RunError("--test_only: there is no test stage; `sb-resizegan vocode` makes copies to score")
 
 
-def start_from(hparams):
+def start_from(hparams: Mapping[str, Any]) -> None:
     """Gives the generator the weights of an exported vocoder."""
     source = hparams["start_from"]
     start = Vocoder.from_hparams(source=source, run_opts={"device": "cpu"})
@@ -113,7 +115,9 @@ def start_from(hparams):
         logger.info("start_from %s: %s", source, line)
 
 
-def make_monitor(folder, utterances, hparams, run_opts):
+def make_monitor(
+    folder: Path, utterances: Sequence[Utterance], hparams: Mapping[str, Any], run_opts: Any
+) -> VocoderMonitor | None:
     """What measures the generator at the end of each epoch, in the main process; None in others."""
     if not if_main_process():
         return None
@@ -127,7 +131,7 @@ def make_monitor(folder, utterances, hparams, run_opts):
 
 
 @torch.no_grad()
-def measure_epoch(epoch, brain, monitor):
+def measure_epoch(epoch: int, brain: Any, monitor: Any) -> Mapping[str, float]:
     """Figures of the averaged generator; sounds and spectrograms go to the folder and to TensorBoard."""
     generator = brain.generator_average.module
     figures = monitor.epoch(epoch, copier(generator.in_chunks, generator.analysis))
@@ -135,7 +139,7 @@ def measure_epoch(epoch, brain, monitor):
     return figures
 
 
-def finish(hparams, utterances, device):
+def finish(hparams: Mapping[str, Any], utterances: Sequence[Utterance], device: Any) -> None:
     """Exports the best checkpoint, scores its copies, and writes the report."""
     output_folder = Path(hparams["output_folder"])
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
@@ -151,7 +155,7 @@ def finish(hparams, utterances, device):
     write_enhancement_report([output_folder], output_folder / "report.html", "Speech from mel spectra")
 
 
-def classifier_sentence(areas):
+def classifier_sentence(areas: Mapping[str, Any]) -> str:
     """What the classifier made of the copies, in words."""
     found = "; ".join(f"{name} {area.value:.3f} ± {area.standard_error:.3f}" for name, area in areas.items())
     return (
@@ -159,7 +163,7 @@ def classifier_sentence(areas):
     )
 
 
-def summarise(hparams, seconds):
+def summarise(hparams: Mapping[str, Any], seconds: float) -> None:
     """Says what was made and where."""
     folder, epoch = Path(hparams["output_folder"]), hparams["epoch_counter"].current
     print((folder / "test" / "scores.md").read_text(encoding="utf-8"))

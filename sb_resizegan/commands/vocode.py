@@ -17,6 +17,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sb_resizegan.commands.parser import CommandParser, check_device, say
 
@@ -76,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModelSourceError as error:
         parser.error(f"--model: {error}")
     jobs = list(find(options.inputs, options.output))
-    failures, sources, there = [], {}, 0
+    failures: list[str] = []
+    sources: dict[Path, Path] = {}
+    there = 0
     for source, target in jobs:
         if sources.setdefault(target, source) != source:
             failures.append(f"{source}: {target} is already made of {sources[target]}")
@@ -98,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if jobs and not failures else 1
 
 
-def vocode(model, source: Path, target: Path, options: argparse.Namespace) -> None:
+def vocode(model: Any, source: Path, target: Path, options: argparse.Namespace) -> None:
     """Makes one file."""
     import torch
 

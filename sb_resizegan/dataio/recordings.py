@@ -74,7 +74,7 @@ class Recordings:
 
     def __init__(
         self,
-        sources: Path,
+        sources: str | Path | Sequence[str | Path],
         sample_rate: int = 16000,
         min_seconds: float = 0.2,
         impulse_responses: bool = False,

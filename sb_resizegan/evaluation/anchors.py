@@ -9,6 +9,7 @@ synthesis system for real-time applications", IEICE Trans. E99-D, 2016, by pywor
 
 import importlib.util
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,11 @@ def true_phase(recordings: torch.Tensor, analysis: MelAnalysis) -> torch.Tensor:
     torch.Tensor
         ``(batch, time)``.
     """
-    options = {"n_fft": analysis.n_fft, "hop_length": analysis.hop_length, "window": analysis.window}
+    options: dict[str, Any] = {
+        "n_fft": analysis.n_fft,
+        "hop_length": analysis.hop_length,
+        "window": analysis.window,
+    }
     spectra = torch.stft(recordings, **options, return_complex=True)
     magnitudes = analysis.pseudo_inverse(analysis(recordings))
     return torch.istft(torch.polar(magnitudes, spectra.angle()), **options, length=recordings.shape[1])

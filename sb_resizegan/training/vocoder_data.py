@@ -1,5 +1,8 @@
 """What a vocoder is trained and validated on: segments of speech, and whole held-out utterances."""
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 import numpy as np
 import torch
 
@@ -83,7 +86,7 @@ def _load_speech(hparams: dict) -> tuple[SpeechSegments, list[Utterance], Speech
     )
 
 
-def _balance(speech, source, hparams):
+def _balance(speech: Recordings, source: Any, hparams: Mapping[str, Any]) -> Recordings:
     """Speech in which no voice counts for more than some minutes; each source by its weight."""
     sources = source if isinstance(source, list) else [source]
     lists = [name for name in sources if str(name).lower().endswith(".csv")]
@@ -145,4 +148,6 @@ def valid_batches(source: SpeechSegments, count: int, seed: int) -> torch.utils.
     seed : int
         Of the choice.
     """
-    return torch.utils.data.DataLoader(source.fixed(count, seed), batch_size=VALID_BATCH)
+    return torch.utils.data.DataLoader(
+        cast(torch.utils.data.Dataset, source.fixed(count, seed)), batch_size=VALID_BATCH
+    )

@@ -146,11 +146,11 @@ class VocoderMonitor(EpochMonitor):
         folders = [self._folder(number) for number in self.shown]
         return {f"{folder.name}/copy": folder / f"{epoch_name(epoch)}.wav" for folder in folders}
 
-    def _folder(self, number):
+    def _folder(self, number: int) -> Path:
         name = folder_name(self.shown.index(number), self.utterances[number].name)
         return self.samples_folder / name
 
-    def _worst_tone(self, signals):
+    def _worst_tone(self, signals: Sequence) -> float:
         windows = tone_windows(signals)
         if not windows.isfinite().all():
             return math.nan
