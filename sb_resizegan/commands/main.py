@@ -20,6 +20,7 @@ from sb_resizegan.utils.extras import EXTRAS, MissingExtraError, extra_of, requi
 COMMANDS = {
     "train-gan": "train a generator of speech windows",
     "train-enhance": "train a speech enhancer",
+    "train-restore": "train a generator that restores what was lost",
     "train-vocoder": "train a vocoder: mel spectra to speech",
     "enhance": "enhance sound files and whole trees of them",
     "vocode": "make speech of mel spectra, or copies of recordings by way of them",
@@ -36,6 +37,7 @@ COMMANDS = {
 NEEDED = {
     "train-gan": ("train", EXTRAS["train"]),
     "train-enhance": ("train", EXTRAS["train"]),
+    "train-restore": ("train", EXTRAS["train"]),
     "train-vocoder": ("train", EXTRAS["train"]),
     "compare": ("train", EXTRAS["train"]),
     "score": ("scores", ("pystoi",)),
@@ -44,7 +46,12 @@ NEEDED = {
     "rooms": ("rooms", EXTRAS["rooms"]),
 }
 # The yaml that has all keys of a training.
-TRAININGS = {"train-gan": "resize.yaml", "train-enhance": "enhance.yaml", "train-vocoder": "vocoder.yaml"}
+TRAININGS = {
+    "train-gan": "resize.yaml",
+    "train-enhance": "enhance.yaml",
+    "train-restore": "restore.yaml",
+    "train-vocoder": "vocoder.yaml",
+}
 
 USAGE = f"""\
 Adversarial speech generation without upsampling artefacts, for SpeechBrain.

@@ -87,16 +87,21 @@ def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
         )
     if mixed and values["clean"] is None:
         raise RunError(f"clean: expected speech to mix with {mixed}, but got none")
-    for key in ("clean", "noise", "rir", "data_folder", "valid_data", "test_data"):
+    check_sources(values, ("clean", "noise", "rir", "data_folder", "valid_data", "test_data"))
+    if values["sample_rate"] != 16000:  # also with pesq_weight 0, for the validation scores it
+        raise RunError(f"sample_rate: expected 16000 Hz, which PESQ wants, but got {values['sample_rate']}")
+    if run_opts["test_only"]:
+        raise RunError("--test_only: `sb-resizegan evaluate` scores a trained model")
+
+
+def check_sources(values, keys):
+    """Raises a `RunError` for a source of data, under one of the keys, that is not there."""
+    for key in keys:
         sources = values[key] if isinstance(values[key], list) else [values[key]]
         missing = [source for source in sources if source and not source.startswith(PROMPTS)]
         missing = [source for source in missing if not Path(source).expanduser().exists()]
         if missing:
             raise RunError(f"{key}: expected something that is there, but there is no {missing[0]!r}")
-    if values["sample_rate"] != 16000:  # also with pesq_weight 0, for the validation scores it
-        raise RunError(f"sample_rate: expected 16000 Hz, which PESQ wants, but got {values['sample_rate']}")
-    if run_opts["test_only"]:
-        raise RunError("--test_only: `sb-resizegan evaluate` scores a trained model")
 
 
 def start_from(hparams: Mapping[str, Any]) -> None:

@@ -79,7 +79,7 @@ def is_enhancement_run(folder: str | Path) -> bool:
     stated = folder / "hyperparams.yaml"
     task = read_settings(stated, ["task"]).get("task") if stated.is_file() else None
     if task is not None:
-        return task in ("enhancement", "vocoder")
+        return task in ("enhancement", "restoration", "vocoder")
     # A test of an enhancer has no yaml, and trainings of before stated no task.
     return _test_folder(folder) is not None or any(folder.glob("samples/*/noisy.wav"))
 

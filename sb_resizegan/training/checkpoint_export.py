@@ -146,6 +146,8 @@ def _noisy_speech(seconds: int, rate: int) -> torch.Tensor:
 def _task(hparams: Mapping[str, Any], path: Path) -> str:
     # Trainings of before did not state it; those of windows have the band of their windows.
     task = hparams.get("task", "windows" if "lowpass_hz" in hparams else "enhancement")
+    # What restores is used as what enhances is.
+    task = "enhancement" if task == "restoration" else task
     if task not in INTERFACES:
         raise ModelSourceError(f"{path}: task: expected one of {list(INTERFACES)}, but got {task!r}")
     return task

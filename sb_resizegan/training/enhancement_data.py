@@ -50,6 +50,14 @@ def segment_samples(hparams: Mapping[str, Any]) -> int:
 def mixtures(hparams: Mapping[str, Any]) -> tuple[NoisyMixtures, NoisyMixtures | None]:
     """Mixtures to train on, and mixtures of other recordings unless there are pairs to validate on."""
     held_out = hparams["valid_data"] is None and hparams["data_folder"] is None
+    train, valid = recordings_of(hparams, held_out)
+    options = grouped_options(**{key: hparams[key] for key in MIXING})
+    options["segment_samples"] = segment_samples(hparams)
+    return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
+
+
+def recordings_of(hparams, held_out):
+    """Speech, noise and rooms, by the words of `NoisyMixtures`: to train on, and held out where some are."""
     sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
     train: dict[str, Any] = {}
     valid: dict[str, Any] = {}
@@ -72,9 +80,7 @@ def mixtures(hparams: Mapping[str, Any]) -> tuple[NoisyMixtures, NoisyMixtures |
             train[name], valid[name] = recordings.split(hparams["valid_fraction"], hparams["seed"])
         else:
             train[name] = recordings
-    options = grouped_options(**{key: hparams[key] for key in MIXING})
-    options["segment_samples"] = segment_samples(hparams)
-    return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
+    return train, valid
 
 
 def balance(recordings: Recordings, source: Any, hparams: Mapping[str, Any]) -> Recordings:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from sb_resizegan.losses.enhancement_objective import TERMS
+from sb_resizegan.losses.restoration_objective import RESTORATION_TERMS
 from sb_resizegan.losses.vocoder_objective import VOCODER_TERMS
 from sb_resizegan.metrics.measures import measure_of
 from sb_resizegan.metrics.speech_scores import SCORES
@@ -26,7 +27,7 @@ def figures_of(values: Mapping[str, Any], task: str) -> list[str]:
     values : dict
         The plain settings.
     task : str
-        ``windows``, ``enhancement`` or ``vocoder``.
+        ``windows``, ``enhancement``, ``restoration`` or ``vocoder``.
 
     Returns
     -------
@@ -40,8 +41,9 @@ def figures_of(values: Mapping[str, Any], task: str) -> list[str]:
     """
     if task == "vocoder":
         return [*(term for term in VOCODER_TERMS if values.get(f"{term}_weight")), *COPY_FIGURES]
-    if task == "enhancement":
-        terms = [term for term in TERMS if values.get(f"{term}_weight")]
+    if task in ("enhancement", "restoration"):
+        known = RESTORATION_TERMS if task == "restoration" else TERMS
+        terms = [term for term in known if values.get(f"{term}_weight")]
         scores = ["pesq_wb", "estoi", "si_sdr_db", *SCORES["deletion"].columns, "unscored"]
         return ["objective", *terms, *scores]
     # The measures themselves say what they are called with these factors and this band.

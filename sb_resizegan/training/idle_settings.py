@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sb_resizegan.augment.degradations import RANGES
+
 __all__ = ["check_idle"]
 
 CRITIC = (
@@ -64,8 +66,16 @@ IDLE = (
         MIXING,
         "data_folder has pairs, which are not mixed",
         lambda values: (
-            values.get("task") != "vocoder" and bool(values["data_folder"]) and values.get("clean") is None
+            values.get("task") != "vocoder"
+            and bool(values.get("data_folder"))
+            and values.get("clean") is None
         ),
+    ),
+    (("burst_ms", "concealment"), "packet_loss is null", lambda values: values.get("packet_loss") is None),
+    (
+        ("several",),
+        "there is but one degradation",
+        lambda values: sum(values.get(name) is not None for name in RANGES) < 2,
     ),
     (("general_share",), "it wants both data_folder and clean", lambda values: not has_both(values)),
     (("reverberation",), "rir is null", lambda values: values.get("rir") is None),

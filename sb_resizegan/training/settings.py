@@ -5,6 +5,7 @@ have; ``OTHERS`` those that only objects of the yaml refer to. A key of somebody
 its type is that of the argument that it is handed to.
 """
 
+from sb_resizegan.augment.degradations import RANGES
 from sb_resizegan.training.typed_values import (
     FLAG,
     choice,
@@ -20,7 +21,12 @@ from sb_resizegan.training.typed_values import (
 
 __all__ = ["OBJECTS", "OTHERS", "RECIPE", "TASKS"]
 
-TASKS = {"windows": "train-gan", "enhancement": "train-enhance", "vocoder": "train-vocoder"}
+TASKS = {
+    "windows": "train-gan",
+    "enhancement": "train-enhance",
+    "restoration": "train-restore",
+    "vocoder": "train-vocoder",
+}
 
 COUNT = whole(1, 10_000_000)
 SIZE = whole(1, 8192)
@@ -55,6 +61,7 @@ _SHARED = {
     "log_every": COUNT,
     "checkpoint_key": optional(text("the name of a figure")),
 }
+_OF_PAIRS = ("data_folder", "max_memory_gb", "save_folder")
 RECIPE = {
     "windows": {
         **_SHARED,
@@ -115,6 +122,34 @@ RECIPE = {
         "feature_weight": WEIGHT,
         "with_anchors": FLAG,
     },
+    "restoration": {
+        # It has no pairs, and only its checkpointer asks where to save.
+        **{key: kind for key, kind in _SHARED.items() if key not in _OF_PAIRS},
+        "start_from": optional(MODEL),
+        "clean": SOURCES,
+        "noise": SOURCES,
+        "rir": SOURCES,
+        "valid_utterances": whole(1, 100_000),
+        "compare_with": optional(MODEL),
+        "cache_folder": optional(PATH),
+        "segment_seconds": number(0.5, 600),
+        "balance_minutes": optional(number(0, 1e6, "a number of minutes above 0", open=True)),
+        "source_weights": WEIGHTS,
+        **{name: optional(range_of(least, most)) for name, (least, most, _) in RANGES.items()},
+        "burst_ms": range_of(20, 2000),
+        "concealment": PROBABILITY,
+        "several": PROBABILITY,
+        "intact": PROBABILITY,
+        "level_db": range_of(-120, 0),
+        "babble": PROBABILITY,
+        "coloured": PROBABILITY,
+        "tonal": PROBABILITY,
+        "talker": PROBABILITY,
+        "second_noise": PROBABILITY,
+        "switching": PROBABILITY,
+        "critic_learning_rate_factor": number(0, 1e6),
+        "adversarial_weight": WEIGHT,
+    },
 }
 # Keys that hold objects, by task.
 _SHARED_OBJECTS = (
@@ -131,10 +166,12 @@ OBJECTS = {
     "windows": (*_SHARED_OBJECTS, "energy_distance"),
     "enhancement": (*_SHARED_OBJECTS, "objective"),
     "vocoder": (*_SHARED_OBJECTS, "objective"),
+    "restoration": (*_SHARED_OBJECTS, "objective"),
 }
 OTHERS = {
     "number_of_epochs": COUNT,
     "name": text("a name"),
+    "save_folder": PATH,
     # Optimisers
     "learning_rate": RATE,
     "final_learning_rate": RATE,
@@ -159,6 +196,9 @@ OTHERS = {
     "mel_weight": WEIGHT,
     "stft_weight": WEIGHT,
     "stft_scales": list_of(whole(16, 65536)),
+    "energy_weight": WEIGHT,
+    "kept_weight": WEIGHT,
+    "gate_weight": WEIGHT,
     # Networks
     "upsampling": UPSAMPLING,
     "downsampling": choice("strided", "blur"),
@@ -197,5 +237,14 @@ OTHERS = {
     "window_width": SIZE,
     "blocks": whole(1, 100),
     "causal": FLAG,
+    "stochastic": FLAG,
+    "frozen_estimate": FLAG,
+    "latent_every": whole(1, 1000),
+    "restoration_blocks": list_of(whole(1, 100), 2),
+    "estimate_channels": SIZE,
+    "estimate_factors": list_of(whole(1, 1024)),
+    "estimate_time_units": SIZE,
+    "estimate_band_units": SIZE,
+    "estimate_blocks": whole(1, 100),
     "follow_seconds": number(0, 600, open=True),
 }

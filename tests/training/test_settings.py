@@ -8,7 +8,8 @@ import pytest
 import ruamel.yaml
 import speechbrain.core
 
-from sb_resizegan.commands import train_enhance, train_gan
+from sb_resizegan.commands import train_enhance, train_gan, train_restore
+from sb_resizegan.losses.restoration_objective import RESTORATION_TERMS
 from sb_resizegan.metrics.measures import direction, measure_of
 from sb_resizegan.training import run
 from sb_resizegan.training.figures import figures_of
@@ -34,6 +35,7 @@ YAMLS = {
         ),
         "enhancement",
     ),
+    **dict.fromkeys(("restore", "restore_regression"), "restoration"),
 }
 SMALL = {
     "windows": ["--generator_channels=[16,8,8,4]", "--critic_channels=[4,8,8,16]", "--measured_windows=64"],
@@ -126,7 +128,7 @@ def test_a_wrong_value_of_any_key_is_named_with_what_was_expected(name):
     tree = yaml_tree(f"{name}.yaml")
     for key in tree:
         kind = _kind(key, tree, YAMLS[name])
-        if kind is None or key in TEXTS or (key == "noise" and YAMLS[name] == "enhancement"):
+        if kind is None or key in TEXTS or (key == "noise" and YAMLS[name] != "windows"):
             continue
         for word in ("no_such_value", "[1, two]", "1e999", "-1e9", "2024-01-01", "{a: [1]}"):
             with pytest.raises(ValueError, match=rf"^{key}: expected .+, but got .+$"):
@@ -202,13 +204,15 @@ def recorded(monkeypatch):
 
     monkeypatch.setattr(train_gan, "WGANBrain", recording(train_gan.WGANBrain))
     monkeypatch.setattr(train_enhance, "EnhancementBrain", recording(train_enhance.EnhancementBrain))
+    monkeypatch.setattr(train_restore, "RestorationBrain", recording(train_restore.RestorationBrain))
     monkeypatch.setattr(speechbrain.core, "SimpleNamespace", Namespace)
     monkeypatch.setattr(run, "load_training", load)
     # The test of the enhancer takes minutes and asks for nothing more.
     monkeypatch.setattr(train_enhance, "evaluate", lambda *_, **__: None)
     monkeypatch.setattr(train_enhance, "write_evaluation", lambda *_: None)
     monkeypatch.setattr(train_enhance, "write_enhancement_report", lambda *_: None)
-    monkeypatch.setattr(train_enhance, "summarise", lambda *_: None)
+    for training in (train_enhance, train_restore):
+        monkeypatch.setattr(training, "summarise", lambda *_: None)
     return lambda: asked.union(*(hparams.asked for hparams in dictionaries))
 
 
@@ -237,6 +241,17 @@ def test_every_key_of_the_yamls_of_windows_is_read(recorded, small_corpus, tmp_p
     known = figures_of(
         dict(load_training("resize.yaml", "windows", {"output_folder": str(tmp_path)})[0]), "windows"
     )
+    assert set(known) == own_figures(tmp_path / "run", known)
+
+
+def test_every_key_of_the_yamls_of_restoration_is_read(recorded, small_corpus, tmp_path):
+    sizes = ("channels", "time_units", "band_units")
+    small = [f"--{name}=8" for name in (*sizes, *(f"estimate_{size}" for size in sizes))]
+    options = ["--estimate_blocks=1", "--frozen_estimate=False", "--start_from=null", "--segment_seconds=1.0"]
+    options += [f"--clean={small_corpus}", "--valid_utterances=2", f"--output_folder={tmp_path / 'run'}"]
+    train_restore.main(["restore.yaml", *small, *options, *SHORT])
+    assert all_read(recorded(), "restoration") == {}
+    known = figures_of({f"{term}_weight": 1 for term in RESTORATION_TERMS}, "restoration")
     assert set(known) == own_figures(tmp_path / "run", known)
 
 
