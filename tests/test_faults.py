@@ -1,14 +1,18 @@
 """A small part of the campaign of faults, with seeds of its own: every trial survives."""
 
+import concurrent.futures
+import importlib
 import os
 import signal
+import sys
 import time
 
 import pytest
 import torch
 
 from benchmarks import faults
-from benchmarks.fault_parts.trials import Tally, in_child
+from benchmarks.fault_parts.tally import Journal, Tally
+from benchmarks.fault_parts.trials import in_child, in_warm_child
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +37,8 @@ def one_thread():
     ],
 )
 def test_a_small_part_of_the_campaign_is_survived(part, count, tmp_path):
-    function, _ = faults.PARTS[part]
-    tally = function(count, seed=1986 + count, folder=tmp_path)
+    tally = Tally(part, seed=1986 + count)
+    faults.PARTS[part].run(tally, count, tmp_path)
     assert tally.tried >= count and tally.faults == []
 
 
@@ -60,8 +64,55 @@ def _raise(error):
 
 def test_the_table_says_what_was_tried_and_survived():
     tally = Tally("part")
-    tally.add("first", None, "refused")
-    tally.add("second", None, "refused", "hung for 20 s")
+    tally.add(1, "first", None, "refused")
+    tally.add(2, "second", None, "refused", "hung for 20 s")
     text = faults.report([tally], "python benchmarks/faults.py")
     assert "| part | 2 | 1 | 1 refused | 0.0 | 0 |" in text
     assert "Not survived: 1." in text and "- part, second: hung for 20 s" in text
+
+
+def test_a_campaign_goes_on_where_it_was_ended(tmp_path):
+    """What is in the journal is not tried again, the rest comes with the same random numbers."""
+    drawn = {}
+    for count in (3, 5):
+        tally = Tally("part", 1, Journal(tmp_path / "journal", 1))
+        for key, rng in tally.trials(range(count)):
+            assert key not in drawn
+            drawn[key] = rng.random()
+            tally.add(key, str(key), None, "well")
+        with (tmp_path / "journal").open("a") as stream:
+            stream.write('{"part": "pa')  # killed within a line
+        (tmp_path / "journal").write_text((tmp_path / "journal").read_text() + "\n")
+    assert tally.tried == 5 and len(set(drawn.values())) == 5
+    assert {key: rng.random() for key, rng in Tally("part", 1).trials(range(5))} == drawn
+    assert Journal(tmp_path / "journal", 2).records == {}
+    assert list(Tally("part", until=0).trials(range(5))) == []
+
+
+def test_waiting_for_a_processor_is_no_hang():
+    """Four processes on one processor: each computes a quarter of the time, and only that counts."""
+
+    def compute():
+        begin = time.process_time()
+        while time.process_time() - begin < 0.6:
+            pass
+        return time.monotonic()
+
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            begin = time.monotonic()
+            ends = list(pool.map(lambda _: in_child(compute), range(4)))
+            took = time.monotonic() - begin
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert [ended.how for ended in ends] == ["returned"] * 4
+    assert took > 2.2 and all(0.55 < ended.seconds < took / 2 for ended in ends)
+
+
+def test_what_a_warm_child_imports_is_there_for_the_next():
+    name = "xml.dom.expatbuilder"
+    sys.modules.pop(name, None)
+    ended = in_warm_child(lambda: importlib.import_module(name) and 7)
+    assert (ended.how, ended.value, name in sys.modules) == ("returned", 7, True)

@@ -4,10 +4,8 @@ import concurrent.futures
 import shutil
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.fault_parts.kills import kept, material_for, start
-from benchmarks.fault_parts.trials import Tally
+from benchmarks.fault_parts.kills import begin_whole, kept, material_for, start
+from benchmarks.fault_parts.tally import Tally
 
 __all__ = ["crowds"]
 
@@ -15,16 +13,11 @@ KINDS = ("enhance", "cache", "export", "train-gan")
 SAID = {"enhance": "Left to another process", "train-gan": "is already at work"}
 
 
-def crowds(count: int, seed: int, folder: Path) -> Tally:
+def crowds(tally: Tally, count: int, folder: Path) -> None:
     """``count`` crowds, shared by the kinds of command."""
-    tally = Tally("two and three at once: enhance, cache, export, train-gan")
-    rng = np.random.default_rng(seed)
     material = material_for(folder / "material")
-    for kind, place in (("train-gan", material / "run"), *((kind, folder / kind) for kind in KINDS)):
-        whole = start(kind, place, material)
-        if whole.fault() or whole.value:
-            raise RuntimeError(f"{kind} alone: {whole}")
-    for number in range(count):
+    begin_whole(KINDS, folder, material)
+    for number, rng in tally.trials(range(count)):
         kind, size = KINDS[number % len(KINDS)], int(rng.integers(2, 4))
         place = folder / f"{kind}-{number}"
         with concurrent.futures.ThreadPoolExecutor(size) as pool:
@@ -39,7 +32,7 @@ def crowds(count: int, seed: int, folder: Path) -> Tally:
             faults = ["nobody came to the end"]
         if not faults and kept(kind, place) != kept(kind, folder / kind):
             faults = ["other files than of one alone"]
-        label = f"seed {seed}, number {number}, {size} of {kind}"
-        tally.add(label, max(ends, key=lambda ended: ended.seconds), f"{kind} whole", (faults or [None])[0])
+        label = f"seed {tally.seed}, number {number}, {size} of {kind}"
+        slowest = max(ends, key=lambda ended: ended.seconds)
+        tally.add(number, label, slowest, f"{kind} whole", faults[0] if faults else None)
         shutil.rmtree(place, ignore_errors=True)
-    return tally

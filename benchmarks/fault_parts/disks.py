@@ -3,11 +3,10 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
-from benchmarks.fault_parts.kills import kept, material_for, start
-from benchmarks.fault_parts.trials import Tally
+from benchmarks.fault_parts.kills import begin_whole, kept, material_for, start
+from benchmarks.fault_parts.tally import Tally
 
 __all__ = ["disks"]
 
@@ -15,16 +14,11 @@ KINDS = ("enhance", "export", "cache", "train-gan")
 REASON = "File too large"  # the system's words beyond RLIMIT_FSIZE
 
 
-def disks(count: int, seed: int, folder: Path) -> Tally:
+def disks(tally: Tally, count: int, folder: Path) -> None:
     """``count`` sizes, shared by the kinds of command."""
-    tally = Tally("full disks: enhance, export, cache, train-gan")
-    rng = np.random.default_rng(seed)
     material = material_for(folder / "material")
-    for kind, place in (("train-gan", material / "run"), *((kind, folder / kind) for kind in KINDS)):
-        whole = start(kind, place, material)
-        if whole.fault() or whole.value:
-            raise RuntimeError(f"{kind} on an empty disk: {whole}")
-    for number in range(count):
+    begin_whole(KINDS, folder, material)
+    for number, rng in tally.trials(range(count)):
         kind = KINDS[number % len(KINDS)]
         place = folder / f"{kind}-{number}"
         size = int(10 ** rng.uniform(0, 5.3))
@@ -42,9 +36,9 @@ def disks(count: int, seed: int, folder: Path) -> Tally:
             again = start(kind, place, material)
             if again.fault() or again.value or kept(kind, place) != kept(kind, folder / kind):
                 fault = f"does not go on with room: {again.text[-300:]!r}"
-        tally.add(f"seed {seed}, number {number}, {kind}, {size} bytes", ended, outcome(is_refused), fault)
+        label = f"seed {tally.seed}, number {number}, {kind}, {size} bytes"
+        tally.add(number, label, ended, outcome(is_refused), fault)
         shutil.rmtree(place, ignore_errors=True)
-    return tally
 
 
 def outcome(is_refused: bool) -> str:

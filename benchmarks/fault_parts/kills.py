@@ -1,9 +1,9 @@
 """SIGKILL at any moment: what was begun goes on, and ends as if nothing had been."""
 
+import itertools
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.fault_parts.material import (
     command_of,
@@ -13,13 +13,15 @@ from benchmarks.fault_parts.material import (
     speech_folder,
     tree,
 )
-from benchmarks.fault_parts.trials import Ended, Tally, in_child
+from benchmarks.fault_parts.tally import Tally
+from benchmarks.fault_parts.trials import Ended, in_child, in_warm_child
 from sb_resizegan.dataio.recordings import Recordings
 
-__all__ = ["kills", "material_for"]
+__all__ = ["begin_whole", "kept", "kills", "material_for", "start"]
 
 KINDS = ("enhance", "export", "cache", "train-gan", "train-enhance")
-PATIENCE = 300.0  # seconds that a whole command may take on a busy machine
+PATIENCE = 120.0  # seconds that a whole command may take
+KILLS = 3  # of the same work
 # Of each kind, what a killed run must leave as one that was never interrupted.
 RESULTS = {
     "enhance": lambda name: name.endswith(".wav"),
@@ -40,11 +42,12 @@ def material_for(folder: Path) -> Path:
     return folder
 
 
-def start(kind: str, folder: Path, material: Path, **limits: float) -> Ended:
+def start(kind: str, folder: Path, material: Path, warm: bool = False, **limits: float) -> Ended:
     """Runs a command of a kind in a process of its own."""
+    call = in_warm_child if warm else in_child
     if kind == "cache":
-        return in_child(build_cache, folder, material, seconds=PATIENCE, **limits)
-    return in_child(run_command, command_of(kind, folder, material), seconds=PATIENCE, **limits)
+        return call(build_cache, folder, material, seconds=PATIENCE, **limits)
+    return call(run_command, command_of(kind, folder, material), seconds=PATIENCE, **limits)
 
 
 def build_cache(folder: Path, material: Path) -> int:
@@ -57,38 +60,45 @@ def kept(kind: str, folder: Path) -> dict[str, bytes]:
     return {name: content for name, content in tree(folder).items() if RESULTS[kind](name)}
 
 
-def kills(count: int, seed: int, folder: Path) -> Tally:
-    """``count`` kills of each kind of command, one after the other, until one comes to its end."""
-    tally = Tally("kills of enhance, export, cache, train-gan, train-enhance")
-    rng = np.random.default_rng(seed)
+def begin_whole(kinds: Iterable[str], folder: Path, material: Path) -> dict[str, Ended]:
+    """Each kind of command without any fault, into ``folder / kind``; an export is made of a training."""
+    places = {"train-gan": material / "run"} | {kind: folder / kind for kind in kinds}
+    found = {}
+    for kind, place in {"run": material / "run", **places}.items():
+        ended = start("train-gan" if kind == "run" else kind, place, material, warm=True)
+        if ended.fault() or ended.value:
+            raise RuntimeError(f"{kind} without any fault: {ended}")
+        found[kind] = ended
+    return found
+
+
+def kills(tally: Tally, count: int, folder: Path) -> None:
+    """``count`` kills of each kind of command, some of the same work, and then its end."""
     material = material_for(folder / "material")
-    reference = start("train-gan", material / "run", material)
-    if reference.fault():
-        raise RuntimeError(f"the training that is exported: {reference}")
-    for kind in KINDS:
-        whole = start(kind, folder / f"{kind}-whole", material)
-        if whole.fault() or whole.value:
-            raise RuntimeError(f"{kind} without a kill: {whole}")
-        expected = kept(kind, folder / f"{kind}-whole")
-        done = 0
-        while done < count:
-            place = folder / f"{kind}-killed{done}"
-            for _ in range(3):  # the same work is killed several times
-                ended = start(kind, place, material, kill_after=float(rng.uniform(0, whole.seconds)))
-                if ended.how == "SIGKILL":
-                    done += 1
-                    tally.add(f"seed {seed}, {kind}, kill {done}", None, f"{kind} killed")
-            final = start(kind, place, material)
-            found = kept(kind, place)
-            fault = final.fault() or ("failed: " + final.text[-300:] if final.value else None)
-            if fault is None and found != expected:
-                names = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
-                fault = f"other files than without kills: {names}"
-            left = [
-                name for name in tree(place) if name.endswith(LEFT_OVER) and kind in ("enhance", "export")
-            ]
-            if fault is None and left:
-                fault = f"left over: {left}"
-            tally.add(f"seed {seed}, {kind}, end after kills", final, f"{kind} ended as without kills", fault)
-            shutil.rmtree(place, ignore_errors=True)
-    return tally
+    whole = begin_whole(KINDS, folder, material)
+    expected = {kind: kept(kind, folder / kind) for kind in KINDS}
+    lives = ((kind, life) for life in itertools.count() for kind in KINDS)
+    is_left = lambda life: any(tally.count(f"{kind} killed") < count for kind in KINDS)  # noqa: E731
+    for (kind, life), rng in tally.trials(itertools.takewhile(is_left, lives)):
+        if tally.count(f"{kind} killed") >= count:
+            continue
+        place = folder / f"{kind}-{life}"
+        killed = 0
+        for _ in range(KILLS):
+            ended = start(kind, place, material, kill_after=float(rng.uniform(0, whole[kind].seconds)))
+            killed += ended.how == "SIGKILL"
+        final = start(kind, place, material)
+        found = kept(kind, place)
+        fault = final.fault() or ("failed: " + final.text[-300:] if final.value else None)
+        if fault is None and found != expected[kind]:
+            every = expected[kind].keys() | found.keys()
+            names = sorted(name for name in every if expected[kind].get(name) != found.get(name))
+            fault = f"other files than without kills: {names}"
+        left = [name for name in tree(place) if name.endswith(LEFT_OVER) and kind in ("enhance", "export")]
+        if fault is None and left:
+            fault = f"left over: {left}"
+        label = f"seed {tally.seed}, {kind}, life {life}"
+        if killed:
+            tally.add(f"killed {kind} {life}", label, None, f"{kind} killed", times=killed)
+        tally.add((kind, life), f"{label}, end", final, f"{kind} ended as without kills", fault)
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,12 +1,14 @@
 """Exported models: damaged ones, and those of strangers that want to run something."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.fault_parts.material import model_folder
-from benchmarks.fault_parts.trials import Tally, in_child
+from benchmarks.fault_parts.tally import Tally
+from benchmarks.fault_parts.trials import in_child
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
 
 __all__ = ["models", "strangers"]
@@ -48,12 +50,10 @@ def break_model(folder: Path, rng: np.random.Generator) -> str:
     return f"{name}, {way}"
 
 
-def models(count: int, seed: int, folder: Path) -> Tally:
+def models(tally: Tally, count: int, folder: Path) -> None:
     """``count`` damaged exports: each is refused, or is the same model still."""
-    tally = Tally("damaged exports and weights")
-    rng = np.random.default_rng(seed)
     expected = in_child(load_and_enhance, model_folder(folder / "whole")).value
-    for number in range(count):
+    for number, rng in tally.trials(range(count)):
         broken = model_folder(folder / f"broken{number}")
         way = break_model(broken, rng)
         ended = in_child(load_and_enhance, broken)
@@ -63,8 +63,8 @@ def models(count: int, seed: int, folder: Path) -> Tally:
         if fault is None and isinstance(ended.value, str) and str(broken) not in ended.value:
             fault = f"refused without its name: {ended.value}"
         outcome = "the same model" if isinstance(ended.value, bytes) else "refused"
-        tally.add(f"seed {seed}, number {number}, {way}", ended, outcome, fault)
-    return tally
+        tally.add(number, f"seed {tally.seed}, number {number}, {way}", ended, outcome, fault)
+        shutil.rmtree(broken)
 
 
 def load_in(folder: Path, model: Path) -> str | bytes:
@@ -75,14 +75,13 @@ def load_in(folder: Path, model: Path) -> str | bytes:
     return load_and_enhance(model)
 
 
-def strangers(count: int, seed: int, folder: Path) -> Tally:
+def strangers(tally: Tally, count: int, folder: Path) -> None:
     """Models of every kind of attack, ``count`` in all: none is loaded, and no marker appears."""
     from tests.inference.test_untrusted import ATTACKS
 
-    tally = Tally("models of strangers")
     attacks = list(ATTACKS.items())
-    for number in range(count):
-        name, attack = attacks[(seed + number) % len(attacks)]
+    for number, _ in tally.trials(range(count)):
+        name, attack = attacks[(tally.seed + number) % len(attacks)]
         home = folder / f"stranger{number}"
         home.mkdir()
         model = model_folder(home / "model")
@@ -96,5 +95,5 @@ def strangers(count: int, seed: int, folder: Path) -> Tally:
             fault = "CODE WAS RUN"
         elif fault is None and not isinstance(ended.value, str):
             fault = "loaded"
-        tally.add(f"number {number}, {name}", ended, "refused", fault)
-    return tally
+        tally.add(number, f"number {number}, {name}", ended, "refused", fault)
+        shutil.rmtree(home)

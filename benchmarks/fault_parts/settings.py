@@ -1,6 +1,7 @@
 """Yamls of trainings with wrong values, and damaged ones: a line that says what is wrong, or a start."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 
 from benchmarks.fault_parts.kills import material_for
 from benchmarks.fault_parts.material import SMALL_ENHANCE, SMALL_GAN, run_command
-from benchmarks.fault_parts.trials import Tally, in_child
+from benchmarks.fault_parts.tally import Tally
+from benchmarks.fault_parts.trials import in_child, in_warm_child
 
 __all__ = ["settings"]
 
@@ -18,7 +20,6 @@ WRONG = (
 )
 KEY = re.compile(r"^(\w+):[ \t]+([^\s#!].*)$", re.M)
 STARTED = "the training would begin now"
-PATIENCE = 60.0  # on a machine that does other things; what is reported is the time that it took
 
 
 class _Started(Exception):
@@ -61,19 +62,17 @@ def break_yaml(text: str, rng: np.random.Generator) -> tuple[str, str]:
     return f"{way} {place + 1}", "".join(lines)
 
 
-def settings(count: int, seed: int, folder: Path) -> Tally:
+def settings(tally: Tally, count: int, folder: Path) -> None:
     """``count`` yamls, of both trainings in turn."""
-    tally = Tally("mutated yamls of both trainings")
-    rng = np.random.default_rng(seed)
     material = material_for(folder / "material")
     kinds = (("train-gan", SMALL_GAN, "speech"), ("train-enhance", SMALL_ENHANCE, "pairs"))
     yamls = Path(__file__).parents[2] / "hparams"
     for kind, small, data in kinds:
         words = [kind, str(yamls / small[0]), f"--data_folder={material / data}", "--device=cpu"]
-        whole = in_child(begin, [*words, f"--output_folder={folder / kind}"], seconds=PATIENCE)
+        whole = in_warm_child(begin, [*words, f"--output_folder={folder / kind}"])
         if whole.fault() or STARTED not in whole.text:
             raise RuntimeError(f"{kind} with its own yaml: {whole}")
-    for number in range(count):
+    for number, rng in tally.trials(range(count)):
         kind, small, data = kinds[number % 2]
         way, text = break_yaml((yamls / small[0]).read_text(), rng)
         path = folder / f"broken{number}.yaml"
@@ -84,13 +83,12 @@ def settings(count: int, seed: int, folder: Path) -> Tally:
             f"--output_folder={folder / f'out{number}'}",
             "--device=cpu",
         ]
-        ended = in_child(begin, [kind, str(path), *few], seconds=PATIENCE)
+        ended = in_child(begin, [kind, str(path), *few])
         fault = ended.fault()
         if fault is None and ended.value == 0 and STARTED not in ended.text:
             fault = f"neither begun nor refused: {ended.text[-200:]!r}"
         if fault is None and ended.value and not ended.text.strip():
             fault = f"refused without a word: {ended.text[-200:]!r}"
-        tally.add(
-            f"number {number}, {kind}, {way}", ended, "refused in words" if ended.value else "begun", fault
-        )
-    return tally
+        outcome = "refused in words" if ended.value else "begun"
+        tally.add(number, f"seed {tally.seed}, number {number}, {kind}, {way}", ended, outcome, fault)
+        shutil.rmtree(folder / f"out{number}", ignore_errors=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks.fault_parts.trials import Tally, in_child
+from benchmarks.fault_parts.tally import Tally
+from benchmarks.fault_parts.trials import in_child
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, audio_header, read_mono
 from sb_resizegan.dataio.cut_windows import cut_windows
 from sb_resizegan.dataio.long_files import StreamedFile
@@ -105,18 +106,16 @@ def judge(found: dict, whole: dict, way: str) -> str | None:
     return None
 
 
-def sounds(count: int, seed: int, folder: Path) -> Tally:
+def sounds(tally: Tally, count: int, folder: Path) -> None:
     """``count`` broken files, each through every reader."""
-    tally = Tally("broken sound files, through seven readers")
-    rng = np.random.default_rng(seed)
-    noise = (0.1 * rng.standard_normal(30000)).astype(np.float32)
+    noise = (0.1 * np.random.default_rng(tally.seed).standard_normal(30000)).astype(np.float32)
     contents, whole = {}, {}
     for name, (form, subtype) in FORMATS.items():
         path = folder / f"whole.{name}"
         soundfile.write(path, noise, RATE, subtype, format=form)
         contents[name] = path.read_bytes()
         whole[name] = in_child(through_every_reader, path, folder / "cache").value
-    for number in range(count):
+    for number, rng in tally.trials(range(count)):
         name = list(FORMATS)[number % len(FORMATS)]
         way, content = break_file(contents[name], rng)
         path = folder / f"broken.{name}"
@@ -124,5 +123,4 @@ def sounds(count: int, seed: int, folder: Path) -> Tally:
         ended = in_child(through_every_reader, path, folder / "cache")
         fault = ended.fault() or judge(ended.value, whole[name], way)
         outcome = "named" if fault is None and isinstance(ended.value["read"], str) else "read as a whole"
-        tally.add(f"seed {seed}, number {number}, {name}, {way}", ended, outcome, fault)
-    return tally
+        tally.add(number, f"seed {tally.seed}, number {number}, {name}, {way}", ended, outcome, fault)

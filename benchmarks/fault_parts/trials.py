@@ -1,21 +1,25 @@
 """A trial: something is done in a process of its own, and its end is looked at."""
 
 import contextlib
+import importlib
 import os
 import pickle
 import resource
 import select
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["MOST_MB", "MOST_SECONDS", "Ended", "Tally", "in_child"]
+__all__ = ["MOST_MB", "MOST_SECONDS", "Ended", "in_child", "in_warm_child"]
 
 MOST_SECONDS, MOST_MB = 20.0, 1024.0
+POLL_SECONDS = 0.005  # how late a kill may come
+FORKING = threading.Lock()
 
 
 class Ended(NamedTuple):
@@ -31,7 +35,7 @@ class Ended(NamedTuple):
     """What it wrote to stdout and stderr."""
 
     seconds: float
-    """How long it took."""
+    """How long it took, less the time in which it waited for a processor that others had."""
 
     mb: float
     """What its memory grew by, at its peak."""
@@ -65,7 +69,8 @@ def in_child(
     *arguments
         Its arguments.
     seconds : float
-        How long it may take.
+        How long it may take. Here and below, time in which it waits for a processor does not count: on a busy
+        machine the same trials come to the same ends.
     kill_after : float, optional
         When SIGKILL comes, in seconds.
     file_limit : int, optional
@@ -76,22 +81,27 @@ def in_child(
     Ended
     """
     start = time.monotonic()
-    # Pipes, for files would be limited too.
-    (reader, writer), (words, output) = os.pipe(), os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        os.close(words)
-        _run(function, arguments, output, writer, file_limit)
-    os.close(writer)
-    os.close(output)
+    # Of several threads, one at a time: a child that inherits another's writing ends would keep them open.
+    with FORKING:
+        # Pipes, for files would be limited too.
+        (reader, writer), (words, output) = os.pipe(), os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            os.close(words)
+            _run(function, arguments, output, writer, file_limit)
+        os.close(writer)
+        os.close(output)
     limit = seconds if kill_after is None else min(seconds, kill_after)
-    content, text = _read(reader, words, start + limit)
+    content, text = _read(reader, words, lambda: limit - (time.monotonic() - start - _waited(child)))
     is_late = content is None
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL if is_late else 0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    took = time.monotonic() - start - _waited(child)
     _, status, usage = os.wait4(child, 0)
-    took = time.monotonic() - start
+    with contextlib.suppress(ProcessLookupError):  # processes that it started
+        os.killpg(child, signal.SIGKILL)
     before, content = float((content or b"0").split(b"\n", 1)[0] or 0), (content or b"").partition(b"\n")[2]
     mb = max(0.0, usage.ru_maxrss / 1024 - before) if before else 0.0
     if is_late:
@@ -130,17 +140,56 @@ def _run(function: Callable, arguments: tuple, output: int, writer: int, file_li
         os._exit(0)
 
 
-def _read(reader: int, words: int, deadline: float) -> tuple[bytes | None, str]:
-    """All that comes, or None if its end does not come in time; and what was written meanwhile."""
+def in_warm_child(function: Callable, *arguments: Any, **options: Any) -> Ended:
+    """As `in_child`, and imports here what the function imported there: the next children find it.
+
+    Arguments
+    ---------
+    function : callable
+        See `in_child`.
+    *arguments, **options
+        See `in_child`.
+
+    Returns
+    -------
+    Ended
+    """
+
+    def call() -> tuple[Any, list[str]]:
+        try:
+            value = function(*arguments)
+        except SystemExit as error:
+            os.write(2, f"{'' if isinstance(error.code, int) else error.code or ''}\n".encode())
+            value = error.code if isinstance(error.code, int) else int(bool(error.code))
+        specs = ((name, getattr(module, "__spec__", None)) for name, module in sys.modules.items())
+        return value, [name for name, spec in specs if spec is not None and spec.has_location]
+
+    ended = in_child(call, **options)
+    if ended.how != "returned":
+        return ended
+    value, names = ended.value
+    for name in names:
+        # Parts of packages that cannot be had by themselves are imported with what needs them.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    return ended._replace(value=value)
+
+
+def _waited(process: int) -> float:
+    """Seconds in which a process was ready and others ran; 0 where the system does not count them."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except FileNotFoundError:
+        return 0.0
+
+
+def _read(reader: int, words: int, left: Callable[[], float]) -> tuple[bytes | None, str]:
+    """All that comes, or None if its end does not come while time is left; and what was written meanwhile."""
     found = {reader: b"", words: b""}
     is_done = False
     try:
-        while not is_done:
-            left = deadline - time.monotonic()
-            ready = select.select([reader, words], [], [], left)[0] if left > 0 else []
-            if not ready:
-                break
-            for descriptor in ready:
+        while not is_done and (seconds := left()) > 0:
+            for descriptor in select.select([reader, words], [], [], max(seconds, POLL_SECONDS))[0]:
                 piece = os.read(descriptor, 1 << 16)
                 found[descriptor] += piece
                 is_done = is_done or (descriptor == reader and not piece)
@@ -150,38 +199,3 @@ def _read(reader: int, words: int, deadline: float) -> tuple[bytes | None, str]:
         os.close(reader)
         os.close(words)
     return found[reader] if is_done else None, found[words].decode(errors="replace")
-
-
-class Tally:
-    """Counts of what was tried and survived, and the faults in words.
-
-    Arguments
-    ---------
-    name : str
-        Of the part.
-    """
-
-    def __init__(self, name: str):
-        self.name = name
-        self.tried = 0
-        self.outcomes: dict[str, int] = {}
-        self.faults: list[str] = []
-        self.longest = self.largest = 0.0
-
-    def add(self, label: str, ended: Ended | None, outcome: str, fault: str | None = None) -> None:
-        """Counts a trial: what became of it, and what is wrong with that, if anything is."""
-        self.tried += 1
-        if ended is not None:
-            self.longest, self.largest = max(self.longest, ended.seconds), max(self.largest, ended.mb)
-        if fault is not None:
-            self.faults.append(f"{self.name}, {label}: {fault}")
-        else:
-            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-
-    def row(self) -> str:
-        """A line of the table."""
-        said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.outcomes.items()))
-        survived = self.tried - len(self.faults)
-        return (
-            f"| {self.name} | {self.tried} | {survived} | {said} | {self.longest:.1f} | {self.largest:.0f} |"
-        )
