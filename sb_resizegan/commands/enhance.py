@@ -155,7 +155,8 @@ def enhance(model: Any, options: argparse.Namespace, jobs: list, bar: Any) -> Ou
 def one_line(error: Exception) -> str:
     """An error in words: of one of the system, its reason and the file."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        name = error.filename2 or error.filename  # of two, as in a renaming, the second is written
+        return f"{name}: {error.strerror}" if name else error.strerror
     return " ".join(str(error).split())
 
 
