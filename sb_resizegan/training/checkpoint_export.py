@@ -85,7 +85,7 @@ def export_generator(
         raise ModelSourceError(
             f"{run_folder}: expected the output folder of a training, but it has no hyperparams.yaml"
         )
-    hparams = ruamel.yaml.YAML().load(hparams_path.read_text(encoding="utf-8"))
+    hparams = _settings(hparams_path)
     task = _task(hparams, hparams_path)
     interface, description, use = INTERFACES[task]
     missing = [key for key in ("generator", *interface.HPARAMS_NEEDED) if key not in hparams]
@@ -105,6 +105,17 @@ def export_generator(
             weights = _limited_memory(partial, task, memory_seconds)
             write_model(partial, task, hparams, weights, card, keep)
     return export_folder
+
+
+def _settings(path: Path) -> Mapping[str, Any]:
+    """The yaml of a training, as a tree: nothing is constructed."""
+    try:
+        hparams = ruamel.yaml.YAML().load(path.read_text(encoding="utf-8"))
+    except (ruamel.yaml.YAMLError, ValueError) as error:
+        raise ModelSourceError(f"{path}: not valid yaml: {' '.join(str(error).split())[:300]}") from error
+    if not isinstance(hparams, Mapping):
+        raise ModelSourceError(f"{path}: expected yaml of the form 'key: value'")
+    return hparams
 
 
 def _check_target(target: Path, run_folder: Path) -> None:
@@ -148,7 +159,7 @@ def _task(hparams: Mapping[str, Any], path: Path) -> str:
     task = hparams.get("task", "windows" if "lowpass_hz" in hparams else "enhancement")
     # What restores is used as what enhances is.
     task = "enhancement" if task == "restoration" else task
-    if task not in INTERFACES:
+    if not isinstance(task, str) or task not in INTERFACES:
         raise ModelSourceError(f"{path}: task: expected one of {list(INTERFACES)}, but got {task!r}")
     return task
 

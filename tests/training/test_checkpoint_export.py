@@ -211,3 +211,30 @@ def test_speechbrains_own_interfaces_load_an_export(run, tmp_path, rate):
     torch.testing.assert_close(
         Pretrained.from_hparams(source=folder).mods.generator.state_dict(), ours.mods.generator.state_dict()
     )
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"a: [1", b"- 1\n- 2", b"", b"task: [1]\na: 1", b"task: 7"])
+def test_a_training_whose_yaml_is_no_yaml_is_named(run, text):
+    (run / "hyperparams.yaml").write_bytes(text)
+    with pytest.raises(ModelSourceError, match=r"hyperparams\.yaml: "):
+        export_generator(run)
+
+
+def test_a_training_whose_yaml_is_damaged_exports_the_model_or_says_why_not(run):
+    """Bytes of it changed: an error by its name at the export or when that is loaded, or the same model."""
+    text = (run / "hyperparams.yaml").read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        broken = bytearray(text)
+        for place in rng.integers(0, len(text), rng.integers(1, 4)):
+            broken[place] = rng.integers(32, 127)
+        (run / "hyperparams.yaml").write_bytes(broken)
+        try:
+            model = GenerativeEnhancement.from_hparams(source=export_generator(run))
+        except ModelSourceError as error:
+            assert str(run) in str(error)
+            refused += 1
+            continue
+        torch.testing.assert_close(enhanced(model), expected(1))
+    assert 10 < refused < 60
