@@ -9,13 +9,10 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 
-from sb_resizegan.dataio.decoder import AudioHeader, audio_header, check_length, opened
+from sb_resizegan.dataio.decoder import AudioHeader, audio_header, check_length, check_sound, opened
 from sb_resizegan.dataio.resampling import resample, resampled_blocks
-from sb_resizegan.dataio.sinks import sound_sink
 from sb_resizegan.dataio.unusable import UnusableAudioError
-from sb_resizegan.utils.files import replacing
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -23,11 +20,11 @@ __all__ = [
     "UnusableAudioError",
     "audio_blocks",
     "audio_header",
+    "count_frames",
     "mono_blocks",
     "read_mono",
     "read_signal",
     "signal_blocks",
-    "write_audio",
 ]
 
 # Endings of the files that are looked for in folders: by training, enhancing, scoring and measuring alike.
@@ -79,7 +76,7 @@ def audio_blocks(
         header = decoder.header
         most = max(1, BLOCK_VALUES // header.channels)
         size = most if block_frames is None else min(block_frames, most)
-        total = 0
+        total = sounding = 0
         while True:
             block = np.empty((size, header.channels), dtype=np.float32)
             # `SoundFile.read` would stop where the header says, and ask for a seek after each block.
@@ -92,6 +89,9 @@ def audio_blocks(
                 raise UnusableAudioError(
                     "corrupt", path, f"holds more than the {header.frames} samples that its header says"
                 )
+            if block.any():
+                sounding += count
+                check_sound(path, header, sounding)
             if not np.isfinite(block).all():
                 raise UnusableAudioError("not finite", path, "NaN or Inf among the samples")
             yield block, header.samplerate
@@ -103,6 +103,35 @@ def audio_blocks(
             )
         if total == 0:
             raise UnusableAudioError("empty", path, "0 samples")
+
+
+def count_frames(path: str | os.PathLike) -> int:
+    """Samples of each channel of a file: what its header declares, or else what comes out of it.
+
+    Arguments
+    ---------
+    path : str or Path
+        See `audio_blocks`.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    UnusableAudioError
+        See `audio_blocks`.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, np.zeros((800, 2)), 8000)
+    >>> count_frames(path)
+    800
+    """
+    frames = audio_header(path).frames
+    return sum(len(block) for block, _ in audio_blocks(path)) if frames is None else frames
 
 
 def mono_blocks(path: str | os.PathLike, channel: int | None = None) -> Iterator[tuple[np.ndarray, int]]:
@@ -200,11 +229,12 @@ def read_signal(path: str | os.PathLike, sample_rate: int, channel: int | None =
     >>> read_signal(path, 16000).shape
     (16000,)
     """
-    header = audio_header(path)
-    if header.frames is None or header.frames <= BLOCK_VALUES:
+    frames = count_frames(path)
+    if frames <= BLOCK_VALUES:
         waveform = resample(*read_mono(path, channel), sample_rate)
     else:
-        waveform = np.empty(math.ceil(header.frames * sample_rate / header.samplerate), dtype=np.float32)
+        rate = audio_header(path).samplerate
+        waveform = np.empty(math.ceil(frames * sample_rate / rate), dtype=np.float32)
         done = 0
         for block in signal_blocks(path, sample_rate, channel):
             waveform[done : done + len(block)] = block
@@ -257,21 +287,3 @@ def signal_blocks(
 def _check_finite(path: str | os.PathLike, waveform: np.ndarray) -> None:
     if not np.isfinite([waveform.min(), waveform.max()]).all():
         raise UnusableAudioError("not finite", path, "samples too large to be resampled")
-
-
-def write_audio(path: str | os.PathLike, waveform: torch.Tensor, sample_rate: int) -> None:
-    """Writes a mono 16-bit sound file; nobody ever sees half of it.
-
-    Arguments
-    ---------
-    path : str or Path
-        The file; the folder is made if it is not there.
-    waveform : torch.Tensor
-        ``(time,)`` in [-1, 1].
-    sample_rate : int
-        In Hz.
-    """
-    with replacing(path) as temporary:
-        form = os.path.splitext(path)[1][1:].upper() or "WAV"
-        with sound_sink(temporary, sample_rate, 1, form, "PCM_16", name=path) as audio:
-            audio.write(waveform.numpy())

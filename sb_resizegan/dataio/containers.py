@@ -247,7 +247,7 @@ def _inspect_nist(data: FileBytes) -> Contents:
         if line.strip() == "end_head":
             break
         parts = line.split(None, 2)
-        if len(parts) == 3 and parts[1] == "-i":
+        if len(parts) == 3 and parts[1].startswith(("-i", "-s")):
             fields[parts[0]] = parts[2]
     else:
         raise DamagedError("no NIST header: its end is missing")

@@ -14,7 +14,7 @@ from sb_resizegan.dataio.contents import Contents, DamagedError, FileBytes
 from sb_resizegan.dataio.sinks import TAGS
 from sb_resizegan.dataio.unusable import UnusableAudioError
 
-__all__ = ["AudioHeader", "Decoder", "audio_header", "check_length", "opened"]
+__all__ = ["AudioHeader", "Decoder", "audio_header", "check_length", "check_sound", "opened"]
 
 # What lies beyond these is no recording of sound: a damaged header, or a file made to exhaust its reader.
 RATES = (1000, 400_000)  # Hz
@@ -22,6 +22,9 @@ MOST_CHANNELS = 256
 # Silence can be packed without limit: a file may hold so much, and more by its size.
 MOST_VALUES, MOST_VALUES_PER_BYTE = 100_000_000, 100  # samples of all channels
 MOST_SECONDS, MOST_SECONDS_PER_BYTE = 7200, 0.004
+# So can what is nearly silent, which takes the work of sound: less of it is allowed. Speech of 6 kbit/s, the
+# densest there is, decodes to 64 samples a byte.
+MOST_SOUNDING_VALUES = 20_000_000
 UNKNOWN_FRAMES = 1 << 62  # libsndfile's word for a length that it does not know is above
 
 
@@ -263,4 +266,33 @@ def check_length(path: str | os.PathLike, header: AudioHeader) -> None:
             path,
             f"{header.frames / header.samplerate:.0f} s of {header.channels} channels in {header.size} "
             "bytes: no recording is so long",
+        )
+
+
+def check_sound(path: str | os.PathLike, header: AudioHeader, frames: int) -> None:
+    """Refuses more sound than a file of its size holds; blocks of nothing but zeros do not count as sound.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    header : AudioHeader
+        What it says of itself.
+    frames : int
+        Samples of each channel in blocks that are not silent.
+
+    Raises
+    ------
+    UnusableAudioError
+    """
+    values, seconds = frames * header.channels, frames * header.channels / header.samplerate
+    if (
+        values > MOST_SOUNDING_VALUES + MOST_VALUES_PER_BYTE * header.size
+        or seconds > MOST_SECONDS + MOST_SECONDS_PER_BYTE * header.size
+    ):
+        raise UnusableAudioError(
+            "corrupt",
+            path,
+            f"{frames / header.samplerate:.0f} s of sound in {header.channels} channels within {header.size} "
+            "bytes: no recording is packed so tightly",
         )

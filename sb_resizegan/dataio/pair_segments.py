@@ -10,6 +10,7 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
+from sb_resizegan.dataio.long_signal import LONG_SECONDS, Signal
 from sb_resizegan.dataio.manifests import stamp_files
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.sample_store import SampleStore
@@ -48,7 +49,8 @@ class PairedSegments:
         Stands for ``{data_root}`` in the manifest's paths.
     max_memory_gb : float
         Limit in GB (1e9 bytes) for holding the pairs in memory (twice that for a moment while loading);
-        beyond, they go to a file that all processes map. An hour of pairs takes 0.46 GB at 16 kHz.
+        beyond, they go to a file that all processes map, and so do pairs of which one is above 10 minutes. An
+        hour of pairs takes 0.46 GB at 16 kHz.
     cache_folder : str or Path, optional
         Where the file goes if there is one; the manifest's folder by default.
 
@@ -96,11 +98,13 @@ class PairedSegments:
         self.manifest_json = Path(manifest_json)
         entries = list(read_pair_manifest(manifest_json, data_root).values())
         paths = [entry[side] for entry in entries for side in ("noisy", "clean")]
+        folder = self.manifest_json.parent if cache_folder is None else Path(cache_folder)
+        has_long = max(entry["length"] for entry in entries) > LONG_SECONDS
         self._store = SampleStore(
-            lambda: self._pieces(entries),
+            lambda: self._pieces(entries, folder),
             8e-9 * sample_rate * sum(entry["length"] for entry in entries),
-            max_memory_gb,
-            self.manifest_json.parent if cache_folder is None else Path(cache_folder),
+            0.0 if has_long else max_memory_gb,
+            folder,
             f"pairs-{self.manifest_json.stem}",
             stamp_files(paths, [FORMAT, sample_rate]),
         )
@@ -145,8 +149,8 @@ class PairedSegments:
         noisy, clean = torch.from_numpy(pairs)
         return NoisyBatch(noisy, clean, torch.from_numpy(samples / self.segment_samples).float())
 
-    def _pieces(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[np.ndarray]:
+    def _pieces(self, entries: Sequence[Mapping[str, Any]], folder: Path) -> Iterator[Signal]:
         """Yields noisy and clean side of all utterances in the manifest's order."""
         label = f"Loading {self.manifest_json.stem}"
         for entry in tqdm(entries, desc=label, delay=2, disable=not if_main_process()):
-            yield from read_pair(entry, self.sample_rate)
+            yield from read_pair(entry, self.sample_rate, folder)

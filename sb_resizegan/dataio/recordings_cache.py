@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from tqdm import tqdm
 from sb_resizegan.dataio.activity import active_level, active_regions
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, mono_blocks, read_mono, signal_blocks
 from sb_resizegan.dataio.finding import why_left_out
-from sb_resizegan.dataio.long_signal import LONG_SECONDS, LongSignal, Signal, blocks_of
+from sb_resizegan.dataio.long_signal import LongSignal, Signal, blocks_of, is_long
 from sb_resizegan.dataio.prepare.sources import SourceFile
 from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.dataio.sample_shards import in_shards
@@ -237,7 +236,7 @@ def _decode(path: Path, options: Any, folder: Path) -> Any:
         return reason
     try:
         header = audio_header(path)
-        if not options.impulse_responses and not (header.seconds or math.inf) <= LONG_SECONDS:
+        if is_long(header):
             return _decode_long(path, header.samplerate, options, folder)
         waveform, rate = read_mono(path, channel=0 if options.impulse_responses else None)
     except UnusableAudioError as error:
@@ -265,17 +264,21 @@ def _decode(path: Path, options: Any, folder: Path) -> Any:
 
 def _decode_long(path: Path, rate: int, options: Any, folder: Path) -> Any:
     """As `_decode`, by way of the disk: the memory does not grow with the recording."""
+    channel = 0 if options.impulse_responses else None
     total, count = 0.0, 0
-    for block, _ in mono_blocks(path):
+    for block, _ in mono_blocks(path, channel):
         total, count = total + block.sum(dtype=np.float64), count + len(block)
     if count < options.min_seconds * rate:
         return "too short"
-    blocks = signal_blocks(path, options.sample_rate, offset=total / count)
-    waveform = LongSignal(blocks, folder)
+    offset = 0.0 if options.impulse_responses else total / count
+    waveform = LongSignal(signal_blocks(path, options.sample_rate, channel, offset), folder)
     peak = np.float32(max(np.abs(block).max() for block in blocks_of(waveform)))
     if peak == 0:
         return "silent"
-    regions = active_regions(waveform, options.sample_rate)
+    heard = waveform
+    if options.impulse_responses:
+        heard = LongSignal((block / peak for block in blocks_of(waveform)), folder)
+    regions = active_regions(heard, options.sample_rate)
     if len(regions) == 0:
         return "silent"
     level, _ = active_level(waveform, regions)

@@ -14,6 +14,8 @@ from sb_resizegan.dataio.interpolated_filters import HALF_ZEROS, KAISER_BETA, in
 __all__ = ["check_lowpass", "low_pass", "low_passed_blocks", "resample", "resampled_blocks"]
 
 MOST_PHASES = 20_000
+# With a filter for each sample, the work grows with the ratio of the rates: above, a common one comes first.
+MOST_INTERPOLATED_RATIO = 4
 PIECE = 1 << 18  # samples computed at a time
 # Speech has some −10 dB above 1.8 kHz: what is left of it lies near −70 dB, about where 12 bits end.
 LOWPASS_STOPBAND_DB = 60.0
@@ -23,7 +25,8 @@ def resample(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     """Resamples with a zero-phase Kaiser filter, stop-band 90 dB, −6 dB at the lower Nyquist frequency.
 
     A polyphase filter serves pairs of rates with a common divisor; where it would have more than 20,000
-    phases, each sample's filter is interpolated between 4096 of them (error below −120 dB).
+    phases, each sample's filter is interpolated between 4096 of them (error below −120 dB). Rates more than 4
+    times too high are then divided by a whole number first, by a filter whose edge lies an octave higher.
 
     Arguments
     ---------
@@ -213,8 +216,28 @@ def resampled_blocks(blocks: Iterable[np.ndarray], rate: int, new_rate: int) -> 
     up, down = _factors(rate, new_rate)
     if max(up, down) <= MOST_PHASES:
         yield from _by_phases(blocks, up, down)
-    else:
+    elif down < MOST_INTERPOLATED_RATIO * up:
         yield from interpolated_blocks(blocks, up, down)
+    else:
+        yield from _in_two_steps(blocks, up, down)
+
+
+def _in_two_steps(blocks: Iterable[np.ndarray], up: int, down: int) -> Iterator[np.ndarray]:
+    heard = given = 0
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal heard
+        for block in blocks:
+            heard += len(block)
+            yield block
+
+    factor = down // up // 2
+    common = math.gcd(factor, down)
+    divided = _by_phases(counted(), 1, factor)
+    for block in interpolated_blocks(divided, up * (factor // common), down // common):
+        block = block[: math.ceil(heard * up / down) - given]  # each step rounds the length up
+        given += len(block)
+        yield block
 
 
 def _by_phases(blocks: Iterable[np.ndarray], up: int, down: int) -> Iterator[np.ndarray]:

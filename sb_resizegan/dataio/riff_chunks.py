@@ -9,7 +9,9 @@ __all__ = ["MOST_CHUNKS", "check_rest", "chunks", "sound_bytes", "unpack", "whol
 
 # Chunks in front of the samples; a header that has more is no header.
 MOST_CHUNKS = 1000
-FILE_BEGINS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b".snd", b"dns.", b"OggS", b"fLaC", b"NIST")
+FILE_BEGINS = (
+    *(b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff", b".snd", b"dns.", b"OggS", b"fLaC", b"NIST"),
+)
 
 
 def unpack(layout: str, data: FileBytes, place: int) -> tuple:

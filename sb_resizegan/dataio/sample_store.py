@@ -11,6 +11,7 @@ import torch
 from speechbrain.utils.distributed import is_distributed_initialized
 from speechbrain.utils.logger import get_logger
 
+from sb_resizegan.dataio.long_signal import blocks_of
 from sb_resizegan.utils.files import replacing, write_json
 from sb_resizegan.utils.locks import file_lock
 
@@ -25,7 +26,7 @@ class SampleStore:
     Arguments
     ---------
     make_pieces : callable
-        Yields the pieces, float32 arrays ``(time,)``; called unless the file is there already.
+        Yields the pieces, float32 arrays ``(time,)`` or ``LongSignal``; called unless the file is there.
     size_gb : float
         What the pieces take, at most, in GB (1e9 bytes).
     max_memory_gb : float
@@ -59,7 +60,7 @@ class SampleStore:
         # Of several processes each would hold its own; a file they share.
         alone = not is_distributed_initialized() or torch.distributed.get_world_size() == 1
         if size_gb <= max_memory_gb and alone:
-            pieces = list(make_pieces())
+            pieces = [piece[:] for piece in make_pieces()]
             self._path: Path | None = None
             self.samples = np.concatenate(pieces)
             lengths = [len(piece) for piece in pieces]
@@ -93,7 +94,8 @@ class SampleStore:
         try:
             with replacing(path) as temporary, open(temporary, "wb") as stream:
                 for piece in make_pieces():
-                    stream.write(np.ascontiguousarray(piece, dtype=np.float32).data.cast("B"))
+                    for block in blocks_of(piece):
+                        stream.write(np.ascontiguousarray(block, dtype=np.float32).data.cast("B"))
                     lengths.append(len(piece))
             # The index comes last: with it, the samples are whole.
             write_json(path.with_suffix(".json"), lengths)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from sb_resizegan.dataio.activity import active_regions, level_gain
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, read_signal, signal_blocks
-from sb_resizegan.dataio.long_signal import LONG_SECONDS, LongSignal, blocks_of
+from sb_resizegan.dataio.long_signal import LONG_SECONDS, LongSignal, blocks_of, is_long
 from sb_resizegan.dataio.manifests import read_manifest, stamp_files
 from sb_resizegan.dataio.resampling import check_lowpass, low_pass, low_passed_blocks
 from sb_resizegan.dataio.sample_store import SampleStore
@@ -177,8 +177,7 @@ class SpeechWindows:
 
     def _low_passed(self, path: Path) -> np.ndarray | LongSignal:
         """A whole recording at the windows' rate; a long one lies on the disk."""
-        seconds = audio_header(path).seconds
-        if seconds is not None and seconds <= LONG_SECONDS:
+        if not is_long(audio_header(path)):
             waveform = low_pass(read_signal(path, self.sample_rate), self.sample_rate, self.lowpass_hz)
         else:
             blocks = signal_blocks(path, self.sample_rate)

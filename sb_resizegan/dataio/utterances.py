@@ -1,15 +1,21 @@
 """Pairs of noisy and clean utterances: read from their manifest and files, whole, to validate and test on."""
 
+import itertools
+import math
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from sb_resizegan.dataio.audio import UnusableAudioError, read_signal
+from sb_resizegan.dataio.audio import UnusableAudioError
+from sb_resizegan.dataio.long_signal import Signal, cut_alike, read_any_length
 from sb_resizegan.dataio.manifests import read_manifest
 from sb_resizegan.dataio.prepare.pair_checks import within_tolerance
 
 __all__ = ["Utterance", "measured_snr_db", "read_pair", "read_pair_manifest", "read_utterances"]
+
+
+PART_SECONDS = 60  # of a long recording
 
 
 class Utterance(NamedTuple):
@@ -32,6 +38,9 @@ def read_utterances(
     manifest_json: str | Path, data_root: str | Path | None = None, sample_rate: int = 16000
 ) -> list[Utterance]:
     """Reads all pairs of a manifest.
+
+    Those above 10 minutes come in parts of a minute at most, ``a-001``, ``a-002`` and so on: models and
+    scores take utterances whole.
 
     Arguments
     ---------
@@ -64,8 +73,22 @@ def read_utterances(
     """
     entries = read_pair_manifest(manifest_json, data_root)
     return [
-        Utterance(name, *read_pair(entry, sample_rate), entry.get("snr_db"))
+        utterance
         for name, entry in sorted(entries.items())
+        for utterance in _utterances(name, entry, sample_rate, Path(manifest_json).parent)
+    ]
+
+
+def _utterances(name: str, entry: dict, sample_rate: int, folder: Path) -> list[Utterance]:
+    noisy, clean = read_pair(entry, sample_rate, folder)
+    if isinstance(noisy, np.ndarray):
+        return [Utterance(name, noisy, clean, entry.get("snr_db"))]
+    # About equal ones: none is too short to be scored.
+    count = math.ceil(len(noisy) / (PART_SECONDS * sample_rate))
+    edges = [len(noisy) * number // count for number in range(count + 1)]
+    return [
+        Utterance(f"{name}-{number:03d}", noisy[first:last], clean[first:last], entry.get("snr_db"))
+        for number, (first, last) in enumerate(itertools.pairwise(edges), 1)
     ]
 
 
@@ -108,7 +131,7 @@ def read_pair_manifest(manifest_json: str | Path, data_root: str | Path | None =
     return pairs
 
 
-def read_pair(entry: dict, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(entry: dict, sample_rate: int, folder: str | Path | None = None) -> tuple[Signal, Signal]:
     """Reads both sides of a pair, cut to the shorter one.
 
     Arguments
@@ -117,10 +140,12 @@ def read_pair(entry: dict, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
         From ``read_pair_manifest``.
     sample_rate : int
         In Hz; files at another rate are resampled.
+    folder : str or Path, optional
+        Where a pair above 10 minutes goes; see `LongSignal`.
 
     Returns
     -------
-    tuple of numpy.ndarray
+    tuple of numpy.ndarray, or of LongSignal
         Noisy and clean, each ``(time,)``, float32.
 
     Raises
@@ -140,13 +165,13 @@ def read_pair(entry: dict, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
     """
     signals = []
     for side in ("noisy", "clean"):
-        signals.append(read_signal(entry[side], sample_rate))
+        signals.append(read_any_length(entry[side], sample_rate, folder))
     lengths = [len(signal) for signal in signals]
     if not within_tolerance(lengths[0] / sample_rate, lengths[1] / sample_rate, sample_rate):
         raise UnusableAudioError(
             "different lengths", entry["noisy"], f"{lengths[0]} samples, but {lengths[1]} in {entry['clean']}"
         )
-    noisy, clean = (signal[: min(lengths)] for signal in signals)
+    noisy, clean = cut_alike(signals, sample_rate)
     return noisy, clean
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sb_resizegan.dataio.audio import UnusableAudioError, audio_blocks, audio_header, read_signal
+from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, count_frames
 from sb_resizegan.dataio.finding import files_below, why_left_out
+from sb_resizegan.dataio.long_signal import Signal, cut_alike, read_any_length
 from sb_resizegan.evaluation.scoring import SAMPLE_RATE, score_sources
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
 
@@ -124,9 +123,7 @@ def _inspect(pair: Any, resampling: bool) -> str | None:
     for path in (pair.reference, pair.degraded):
         try:
             header = audio_header(path)
-            frames = header.frames
-            if frames is None:
-                frames = sum(len(block) for block, _ in audio_blocks(path))
+            frames = count_frames(path)
         except UnusableAudioError as error:
             return str(error)
         headers.append(header)
@@ -175,7 +172,7 @@ def add_noisy(pairs: list[FilePair], folder: Path) -> None:
         pair.noisy = files[pair.name]
 
 
-def read_pair(pair: FilePair) -> list[np.ndarray]:
+def read_pair(pair: FilePair) -> list[Signal]:
     """Reads the files of a pair at 16 kHz, cut to the shortest one.
 
     Arguments
@@ -184,8 +181,9 @@ def read_pair(pair: FilePair) -> list[np.ndarray]:
 
     Returns
     -------
-    list of numpy.ndarray
-        Reference and degraded, and noisy where there is one, float32.
+    list of numpy.ndarray or LongSignal
+        Reference and degraded, and noisy where there is one, float32; what is longer than 10 minutes lies on
+        the disk.
 
     Raises
     ------
@@ -193,9 +191,8 @@ def read_pair(pair: FilePair) -> list[np.ndarray]:
         If a file cannot be decoded.
     """
     paths = filter(None, (pair.reference, pair.degraded, pair.noisy))
-    signals = [read_signal(path, SAMPLE_RATE) for path in paths]
-    length = min(len(signal) for signal in signals)
-    return [signal[:length] for signal in signals]
+    signals = [read_any_length(path, SAMPLE_RATE) for path in paths]
+    return cut_alike(signals, SAMPLE_RATE)
 
 
 def score_pairs(pairs: list[FilePair], options: ScoringOptions, progress: Callable | None = None) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import torch
 
-from sb_resizegan.dataio.audio import write_audio
+from sb_resizegan.dataio.sinks import write_audio
 from sb_resizegan.inference.interfaces import CheckedPretrained
 from sb_resizegan.utils.random import derive_seed
 

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import importlib
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sb_resizegan.dataio.long_signal import Signal, blocks_of
 from sb_resizegan.metrics.deletion import BANDS_HZ, deletion, deletion_key
 from sb_resizegan.metrics.learned_scores import distillmos, speaker_similarity, word_error_rate
 from sb_resizegan.metrics.lone_process import LoneProcess, ProcessDiedError
@@ -36,7 +38,8 @@ SAMPLE_RATE = 16000
 BLOCK = 1 << 20  # samples
 EPS = 1e-8  # as in SpeechBrain
 STOI_SECONDS = 0.4  # of 30 frames, the fewest that STOI is defined for
-LONGEST_STOI = 400  # seconds; pystoi takes 2.2 MB for each
+# Seconds. What takes a pair as a whole takes 1 to 2 MB for each, pystoi 2.2 MB.
+LONGEST, LONGEST_STOI = 600.0, 400.0
 # How long the package pesq may take before its process counts as hanging.
 PESQ_SECONDS_TO_START, PESQ_SECONDS_A_SECOND = 120.0, 1.0
 
@@ -65,6 +68,9 @@ class SpeechScore(NamedTuple):
     by_name_only: bool = False
     """Whether it is too slow to be computed unless it is asked for."""
 
+    longest: float = LONGEST
+    """Seconds that a pair may have. Above 600 s ``score`` is given `LongSignal`, to be read by slices."""
+
     def missing(self) -> str:
         """Why it cannot be had here, in words; empty where it can be."""
         try:
@@ -77,12 +83,12 @@ class SpeechScore(NamedTuple):
         return ""
 
 
-def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
+def si_sdr(reference: Signal, estimate: Signal) -> PairScore:
     """Scale-invariant signal-to-distortion ratio in dB, the same as SpeechBrain's SI-SNR.
 
     Arguments
     ---------
-    reference, estimate : numpy.ndarray
+    reference, estimate : numpy.ndarray or LongSignal
         ``(time,)``.
 
     Returns
@@ -97,8 +103,10 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
     """
     places = range(0, len(reference), BLOCK)
     # Recordings may be hours long: block by block, no copy of them is needed.
-    peaks = [float(np.abs(x).max()) for x in (reference, estimate)]
-    means = [x.mean(dtype=np.float64) for x in (reference, estimate)]
+    peaks = [max(float(np.abs(block).max()) for block in blocks_of(x)) for x in (reference, estimate)]
+    means = [
+        sum(block.sum(dtype=np.float64) for block in blocks_of(x)) / len(x) for x in (reference, estimate)
+    ]
 
     def blocks() -> Iterator[list[np.ndarray]]:
         for place in places:
@@ -135,9 +143,6 @@ def intelligibility(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
 
     if len(reference) < STOI_SECONDS * SAMPLE_RATE:
         return PairScore({}, [f"stoi, estoi: under {STOI_SECONDS} s"])
-    if len(reference) > LONGEST_STOI * SAMPLE_RATE:
-        seconds = len(reference) / SAMPLE_RATE
-        return PairScore({}, [f"stoi, estoi: {seconds:.0f} s, the limit is {LONGEST_STOI} s"])
     figures, notes = {}, []
     with warnings.catch_warnings():
         # pystoi warns and returns 1e-5 where fewer than 30 frames have speech.
@@ -213,8 +218,10 @@ def dnsmos(reference: np.ndarray, estimate: np.ndarray) -> PairScore:
 
 
 SCORES = {
-    "si_sdr": SpeechScore(("si_sdr_db",), si_sdr),
-    "intelligibility": SpeechScore(("stoi", "estoi"), intelligibility, "pystoi", "scores"),
+    "si_sdr": SpeechScore(("si_sdr_db",), si_sdr, longest=math.inf),
+    "intelligibility": SpeechScore(
+        ("stoi", "estoi"), intelligibility, "pystoi", "scores", longest=LONGEST_STOI
+    ),
     "official_pesq": SpeechScore(("pesq_wb_official",), official_pesq, "pesq", "scores"),
     "deletion": SpeechScore(
         (*map(deletion_key, BANDS_HZ), "noise_left_db"), deletion, takes_context=True, needs_noisy=True
@@ -233,13 +240,13 @@ SCORES = {
 
 
 def score_pair(
-    reference: np.ndarray, estimate: np.ndarray, names: Iterable[str], context: Context | None = None
+    reference: Signal, estimate: Signal, names: Iterable[str], context: Context | None = None
 ) -> PairScore:
     """Scores a pair in several ways.
 
     Arguments
     ---------
-    reference, estimate : numpy.ndarray
+    reference, estimate : numpy.ndarray or LongSignal
         Clean speech and what is scored, ``(time,)``, float32, at 16 kHz.
     names : iterable of str
         Keys of `SCORES`.
@@ -259,14 +266,23 @@ def score_pair(
     """
     names = list(names)
     figures, notes = {column: float("nan") for name in names for column in SCORES[name].columns}, []
-    finite = np.isfinite(reference).all() and np.isfinite(estimate).all()
-    if finite and np.any(reference) and np.any(estimate):
+    seconds = len(reference) / SAMPLE_RATE
+    if all(_is_finite_sound(signal) for signal in (reference, estimate)):
         for name in names:
+            if seconds > SCORES[name].longest:
+                columns = ", ".join(SCORES[name].columns)
+                notes.append(f"{columns}: {seconds:.0f} s, the limit is {SCORES[name].longest:g} s")
+                continue
             known = [context or Context()] if SCORES[name].takes_context else []
             found = SCORES[name].score(reference, estimate, *known)
             figures.update(found.figures)
             notes += found.notes
     return PairScore(figures, notes)
+
+
+def _is_finite_sound(signal: Signal) -> bool:
+    blocks = [(np.isfinite(block).all(), block.any()) for block in blocks_of(signal)]
+    return all(finite for finite, _ in blocks) and any(sounds for _, sounds in blocks)
 
 
 def _full_scale(*signals: np.ndarray) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sb_resizegan.dataio.audio import write_audio
+from sb_resizegan.dataio.sinks import write_audio
 
 __all__ = ["folder_name", "write_signal"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from sb_resizegan.dataio.audio import write_audio
+from sb_resizegan.dataio.sinks import write_audio
 from sb_resizegan.metrics.summary import measure_windows
 from sb_resizegan.report.text_strip import print_epoch
 from sb_resizegan.report.window_figures import spectrogram_figure

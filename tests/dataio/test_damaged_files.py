@@ -90,6 +90,36 @@ def test_sound_behind_the_declared_end_is_named(name, whole, tmp_path):
         read(tmp_path / f"more.{name}", whole[name] + whole[name])
 
 
+CODINGS = {
+    "wav": ("GSM610", "MS_ADPCM", "NMS_ADPCM_24", "G721_32", "DOUBLE", "PCM_U8", "ALAW"),
+    "au": ("G721_32", "G723_40", "ULAW", "PCM_24"),
+    "aiff": ("IMA_ADPCM", "DWVW_16", "GSM610", "PCM_S8", "ULAW"),
+    "caf": ("ALAC_24", "FLOAT"),
+    "w64": ("MS_ADPCM", "IMA_ADPCM", "GSM610", "FLOAT"),
+    "rf64": ("FLOAT",),
+    "nist": ("ULAW", "PCM_24"),
+    "flac": ("PCM_24",),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype"), [(name, coding) for name in CODINGS for coding in CODINGS[name]]
+)
+def test_other_codings_are_read_whole_or_named(name, subtype, noise, tmp_path):
+    path = tmp_path / f"a.{name}"
+    soundfile.write(path, noise, 8000, subtype, format=name.upper())
+    content = path.read_bytes()
+    waveform, _ = read_mono(path)
+    # Block codings fill their last block up.
+    assert len(noise) <= len(waveform) < len(noise) + 1100
+    for broken in (
+        *(content[:-part] for part in (65, len(content) // 3, len(content) // 2)),
+        content + content,
+    ):
+        with pytest.raises(UnusableAudioError, match=f"a.{name}: "):
+            read(path, broken)
+
+
 def patched(content, mark, offset, value):
     place = content.index(mark) + offset
     return content[:place] + value + content[place + len(value) :]
@@ -282,3 +312,23 @@ def test_every_reader_notices_that_half_is_missing(reader, name, whole, tmp_path
         assert READERS[reader](path) == "corrupt"
     except (UnusableAudioError, NoRecordingsError, ValueError) as error:
         assert "corrupt" in str(error)
+
+
+def packed(path, frames, sounding):
+    """A flac file of steps that do not change for 4096 samples each, and then of silence."""
+    steps = (np.arange(1 << 20) // 4096 % 2 * 3000).astype(np.int16)
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16", format="FLAC") as audio:
+        for first in range(0, frames, len(steps)):
+            count = min(len(steps), frames - first)
+            audio.write(steps[:count] if first < sounding else 0 * steps[:count])
+
+
+def test_sound_packed_without_limit_is_refused_and_silence_is_not(tmp_path):
+    """Half an hour in some 100 kB: of silence, as one track of several may be, or of what takes work."""
+    frames = 30_000_000
+    for name, sounding in (("loud.flac", frames), ("silent.flac", 1)):
+        packed(tmp_path / name, frames, sounding)
+        assert audio_header(tmp_path / name).size < 150_000
+    with pytest.raises(UnusableAudioError, match=r"loud.flac: corrupt: \d+ s of sound in 1 channels within"):
+        sum(len(block) for block, _ in mono_blocks(tmp_path / "loud.flac"))
+    assert sum(len(block) for block, _ in mono_blocks(tmp_path / "silent.flac")) == frames

@@ -13,7 +13,8 @@ from sb_resizegan.dataio.resampling import resample, resampled_blocks
 
 
 @pytest.mark.parametrize(
-    "rates", [(44100, 16000), (16000, 44100), (8000, 16000), (48000, 16000), (11025, 16001)]
+    "rates",
+    [(44100, 16000), (16000, 44100), (8000, 16000), (48000, 16000), (11025, 16001), (399_989, 16000)],
 )
 @pytest.mark.parametrize("total", [1, 100, 50001])
 def test_blocks_resampled_are_the_whole_resampled(rates, total):
@@ -36,6 +37,19 @@ def test_silence_that_is_left_out_of_the_work_is_silence(rates):
         resampled_blocks([np.ones_like(signal)], *rates)
     )
     np.testing.assert_allclose(joined[: len(whole)], whole, rtol=0, atol=2e-6)
+
+
+def test_a_rate_much_too_high_is_resampled_in_two_steps_without_aliasing():
+    """399,989 Hz has no common divisor with 16,000: up to 7 kHz all stays, from 9 kHz on all goes."""
+    rate = 399_989
+    time = np.arange(rate // 4) / rate
+    low = sum(np.sin(2 * np.pi * hertz * time) for hertz in (100, 3210, 7000))
+    high = sum(np.sin(2 * np.pi * hertz * time) for hertz in (9000, 15_900, 25_000, 33_000, 123_456, 199_000))
+    found = resample((low + high).astype(np.float32), rate, 16000)
+    assert len(found) == np.ceil(len(time) * 16000 / rate)
+    places = np.arange(len(found)) / 16000
+    expected = sum(np.sin(2 * np.pi * hertz * places) for hertz in (100, 3210, 7000))
+    np.testing.assert_allclose(found[100:-100], expected[100:-100], rtol=0, atol=3e-4)
 
 
 def test_one_rate_is_left_alone():

@@ -8,7 +8,7 @@ import soundfile
 import torch
 from speechbrain.inference.interfaces import Pretrained
 
-from sb_resizegan.dataio.audio import write_audio
+from sb_resizegan.dataio.sinks import write_audio
 from sb_resizegan.inference import ModelSourceError, SpeechWindowGenerator, load_weights
 from sb_resizegan.models.window_generator import WindowGenerator
 from sb_resizegan.nnet.average import exponential_average

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.dataio.audio import write_audio
+from sb_resizegan.dataio.sinks import write_audio
 from sb_resizegan.report.measures_csv import write_measures
 from sb_resizegan.report.window_figures import spectrogram_figure
 from sb_resizegan.report.windows_page import ReportTable, write_report
