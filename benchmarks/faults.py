@@ -29,6 +29,7 @@ from benchmarks.fault_parts.crowds import crowds
 from benchmarks.fault_parts.disks import disks
 from benchmarks.fault_parts.kills import kills
 from benchmarks.fault_parts.models import models, strangers
+from benchmarks.fault_parts.packed import packed
 from benchmarks.fault_parts.settings import settings
 from benchmarks.fault_parts.sounds import sounds
 from benchmarks.fault_parts.tally import Journal, Tally
@@ -49,6 +50,7 @@ PARTS = {
     "strangers": Part(strangers, 100, "models of strangers"),
     "models": Part(models, 200, "damaged exports and weights"),
     "sounds": Part(sounds, 1000, "broken sound files, through seven readers"),
+    "packed": Part(packed, 40, "1 MB of sound packed as tightly as it may be, through five readers"),
     "settings": Part(settings, 200, "mutated yamls of both trainings"),
     "crowds": Part(crowds, 40, "two and three at once: enhance, cache, export, train-gan"),
     "disks": Part(disks, 200, "full disks: enhance, export, cache, train-gan"),

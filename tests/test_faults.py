@@ -28,6 +28,7 @@ def one_thread():
     ("part", "count"),
     [
         ("sounds", 60),
+        ("packed", 1),
         ("settings", 6),
         ("models", 15),
         ("strangers", 12),
@@ -109,6 +110,12 @@ def test_waiting_for_a_processor_is_no_hang():
         os.sched_setaffinity(0, allowed)
     assert [ended.how for ended in ends] == ["returned"] * 4
     assert took > 2.2 and all(0.55 < ended.seconds < took / 2 for ended in ends)
+
+
+def test_a_process_is_killed_after_what_it_did_and_not_by_the_hour():
+    for function in (lambda: [None for _ in iter(int, 1)], lambda: time.sleep(100)):
+        ended = in_child(function, kill_after=0.3)
+        assert ended.how == "SIGKILL" and 0.25 < ended.seconds < 0.6
 
 
 def test_what_a_warm_child_imports_is_there_for_the_next():

@@ -1,6 +1,7 @@
 """Broken sound files of every format, through every reader."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from sb_resizegan.dataio.utterances import read_pair
 from sb_resizegan.evaluation.folder_scores import FilePair
 from sb_resizegan.evaluation.folder_scores import read_pair as read_file_pair
 
-__all__ = ["FORMATS", "break_file", "sounds"]
+__all__ = ["FORMATS", "break_file", "readers_of", "sounds"]
 
 RATE = 16000
 FORMATS = {
@@ -68,7 +69,19 @@ def through_every_reader(path: Path, folder: Path) -> dict[str, str | float]:
         found["bytes"] = frames * header.channels * SAMPLE_BYTES.get(header.subtype, 0)
         found["values"] = frames * header.channels
         del first, second
-    readers = {
+    for name, reader in readers_of(path, folder).items():
+        try:
+            seconds = reader()
+            found[name] = seconds["length"] if isinstance(seconds, dict) else seconds
+        except (UnusableAudioError, NoRecordingsError, ValueError) as error:
+            named = path.name in str(error)
+            found[name] = str(error) if named else f"NOT NAMED: {type(error).__name__}: {error}"
+    return found
+
+
+def readers_of(path: Path, folder: Path) -> dict[str, Callable]:
+    """What reads a file, as functions without arguments; the cache goes into a folder."""
+    return {
         "read": lambda: len(read_mono(path)[0]) / read_mono(path)[1],
         "prepare": lambda: examine_file(path, 0.0),
         "windows": lambda: cut_windows(path, 4).files,
@@ -77,14 +90,6 @@ def through_every_reader(path: Path, folder: Path) -> dict[str, str | float]:
         "score": lambda: len(read_file_pair(FilePair("a", path, path, 0.0))[0]) / RATE,
         "enhance": lambda: StreamedFile(path, RATE).resampled_frames / RATE,
     }
-    for name, reader in readers.items():
-        try:
-            seconds = reader()
-            found[name] = seconds["length"] if isinstance(seconds, dict) else seconds
-        except (UnusableAudioError, NoRecordingsError, ValueError) as error:
-            named = path.name in str(error)
-            found[name] = str(error) if named else f"NOT NAMED: {type(error).__name__}: {error}"
-    return found
 
 
 def judge(found: dict, whole: dict, way: str) -> str | None:

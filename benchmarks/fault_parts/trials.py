@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 __all__ = ["MOST_MB", "MOST_SECONDS", "Ended", "in_child", "in_warm_child"]
 
 MOST_SECONDS, MOST_MB = 20.0, 1024.0
-POLL_SECONDS = 0.005  # how late a kill may come
+POLL_SECONDS = 0.02  # how late a kill may come
 FORKING = threading.Lock()
 
 
@@ -35,7 +35,7 @@ class Ended(NamedTuple):
     """What it wrote to stdout and stderr."""
 
     seconds: float
-    """How long it took, less the time in which it waited for a processor that others had."""
+    """How long it computed and slept; what it waited for a processor does not count."""
 
     mb: float
     """What its memory grew by, at its peak."""
@@ -80,7 +80,6 @@ def in_child(
     -------
     Ended
     """
-    start = time.monotonic()
     # Of several threads, one at a time: a child that inherits another's writing ends would keep them open.
     with FORKING:
         # Pipes, for files would be limited too.
@@ -93,13 +92,13 @@ def in_child(
         os.close(writer)
         os.close(output)
     limit = seconds if kill_after is None else min(seconds, kill_after)
-    content, text = _read(reader, words, lambda: limit - (time.monotonic() - start - _waited(child)))
+    clock = _Clock(child)
+    content, text = _read(reader, words, lambda: limit - clock.seconds())
     is_late = content is None
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL if is_late else 0)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    took = time.monotonic() - start - _waited(child)
     _, status, usage = os.wait4(child, 0)
+    took = usage.ru_utime + usage.ru_stime + clock.slept
     with contextlib.suppress(ProcessLookupError):  # processes that it started
         os.killpg(child, signal.SIGKILL)
     before, content = float((content or b"0").split(b"\n", 1)[0] or 0), (content or b"").partition(b"\n")[2]
@@ -175,12 +174,30 @@ def in_warm_child(function: Callable, *arguments: Any, **options: Any) -> Ended:
     return ended._replace(value=value)
 
 
-def _waited(process: int) -> float:
-    """Seconds in which a process was ready and others ran; 0 where the system does not count them."""
-    try:
-        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
-    except FileNotFoundError:
-        return 0.0
+class _Clock:
+    """Time in which a process computed or slept.
+
+    On a busy machine the rest is spent waiting for a processor, and says nothing of the process.
+    """
+
+    def __init__(self, process: int):
+        self._folder = Path(f"/proc/{process}")
+        self._computed, self._asked = 0.0, time.monotonic()
+        self.slept = 0.0
+
+    def seconds(self) -> float:
+        now, ready, ticks = time.monotonic(), False, 0
+        try:
+            ticks = sum(map(int, self._folder.joinpath("stat").read_text().rpartition(")")[2].split()[11:15]))
+            for thread in self._folder.glob("task/*/stat"):
+                ready = ready or thread.read_text().rpartition(")")[2].split()[0] == "R"
+        except OSError:  # it, or one of its threads, has just ended
+            ready = True
+        computed = max(self._computed, ticks / os.sysconf("SC_CLK_TCK"))
+        if not ready and computed == self._computed:
+            self.slept += now - self._asked
+        self._computed, self._asked = computed, now
+        return computed + self.slept
 
 
 def _read(reader: int, words: int, left: Callable[[], float]) -> tuple[bytes | None, str]:
@@ -189,7 +206,7 @@ def _read(reader: int, words: int, left: Callable[[], float]) -> tuple[bytes | N
     is_done = False
     try:
         while not is_done and (seconds := left()) > 0:
-            for descriptor in select.select([reader, words], [], [], max(seconds, POLL_SECONDS))[0]:
+            for descriptor in select.select([reader, words], [], [], min(seconds, POLL_SECONDS))[0]:
                 piece = os.read(descriptor, 1 << 16)
                 found[descriptor] += piece
                 is_done = is_done or (descriptor == reader and not piece)

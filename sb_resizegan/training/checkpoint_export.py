@@ -178,7 +178,8 @@ def _find_checkpoint(
         found = None
         for key in dict.fromkeys([best_by] if best_by else [own_key, None]):
             if checkpointer is not None and found is None:
-                found = checkpointer.find_checkpoint(**_search(key))
+                place = "" if best_by else f"{run_folder / 'hyperparams.yaml'}: checkpoint_key: "
+                found = checkpointer.find_checkpoint(**_search(key, place))
     except CheckpointError as error:
         raise ModelSourceError(str(error)) from error
     if found is None:
@@ -187,13 +188,13 @@ def _find_checkpoint(
     return Path(found.path)
 
 
-def _search(key: str | None) -> dict[str, str]:
+def _search(key: str | None, place: str) -> dict[str, str]:
     """How SpeechBrain's checkpointer is asked for the best checkpoint by a figure; the newest without one."""
     if key is None:
         return {}
-    if direction(key) is None:
+    if not isinstance(key, str) or direction(key) is None:
         raise ModelSourceError(
-            f"expected a figure of which higher or lower values are better, but got {key!r}"
+            f"{place}expected a figure of which higher or lower values are better, but got {key!r}"
         )
     return {"max_key" if direction(key) == "higher" else "min_key": key}
 
