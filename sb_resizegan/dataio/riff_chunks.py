@@ -46,12 +46,12 @@ def sound_bytes(data: FileBytes, first: int, declared: int, unknown: bool) -> in
 def check_rest(data: FileBytes, place: int, has_chunks: bool = True) -> None:
     """What follows the samples must be chunks: anything else may be sound that the header does not count."""
     # Some programs leave out the byte that makes sizes even.
-    for start in (place + place % 2, place):
-        rest = data[start : start + 4]
-        if len(rest) < 4 or rest[:3] == b"TAG":
-            return
-        if has_chunks and rest not in FILE_BEGINS and all(0x20 <= byte < 0x7F for byte in rest):
-            return
+    heads = [data[start : start + 4] for start in (place + place % 2, place)]
+    if any(len(head) < 4 or head[:3] == b"TAG" for head in heads):
+        return
+    names = (all(0x20 <= byte < 0x7F for byte in head) for head in heads)
+    if has_chunks and any(names) and not any(head in FILE_BEGINS for head in heads):
+        return
     if any(data[place : place + 65536]) or len(data) - place > 65536:
         raise DamagedError(f"holds {len(data) - place} bytes more than the sound that it declares")
 
