@@ -16,7 +16,7 @@ SIZE = 1_000_000  # bytes
 # Rates in Hz, with and without a common divisor with that of the models, and channels.
 KINDS = ((16000, 1), (399_989, 1), (44_101, 1), (1000, 1), (48_000, 8), (8000, 1), (44_100, 2), (192_000, 1))
 READERS = ("windows", "cache", "pairs", "score", "enhance")  # the others do a part of their work
-STREAMINFO_END, PADDING = 42, 1  # of a flac file
+STREAMINFO_END, RATE_PLACE, PADDING = 42, 18, 1  # of a flac file; the rate has 20 bits
 STEP, BLOCK = 4096, 4096 * 256  # samples
 
 
@@ -26,13 +26,17 @@ def packed_file(path: Path, rate: int, channels: int) -> int:
     seconds = decoder.MOST_SECONDS + decoder.MOST_SECONDS_PER_BYTE * SIZE
     frames = min(values, int(seconds * rate)) // channels
     steps = np.repeat((np.arange(BLOCK)[:, None] // STEP % 2 * 3000).astype(np.int16), channels, axis=1)
-    with soundfile.SoundFile(path, "w", rate, channels, "PCM_16", format="FLAC") as audio:
+    # The encoder takes no odd rates so high; a header may state them all the same.
+    written_rate = rate if rate % 10 == 0 else min(rate, 48_000)
+    with soundfile.SoundFile(path, "w", written_rate, channels, "PCM_16", format="FLAC") as audio:
         for first in range(0, frames, BLOCK):
             audio.write(steps[: frames - first])
     content = bytearray(path.read_bytes())
     room = SIZE - len(content) - 4
     if room < 0:
         raise RuntimeError(f"{path}: {len(content)} bytes, more than the {SIZE} that it is to have")
+    rate_bits = int.from_bytes(content[RATE_PLACE : RATE_PLACE + 3], "big") & 0xF | rate << 4
+    content[RATE_PLACE : RATE_PLACE + 3] = rate_bits.to_bytes(3, "big")
     content[4] &= 0x7F  # STREAMINFO is not the last block before the frames
     content[STREAMINFO_END:STREAMINFO_END] = bytes((PADDING,)) + room.to_bytes(3, "big") + bytes(room)
     path.write_bytes(content)
