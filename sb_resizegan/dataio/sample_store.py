@@ -11,7 +11,7 @@ import torch
 from speechbrain.utils.distributed import is_distributed_initialized
 from speechbrain.utils.logger import get_logger
 
-from sb_resizegan.dataio.long_signal import blocks_of
+from sb_resizegan.dataio.long_signal import Signal, blocks_of
 from sb_resizegan.utils.files import replacing, write_json
 from sb_resizegan.utils.locks import file_lock
 
@@ -89,7 +89,7 @@ class SampleStore:
         return lengths if path.stat().st_size == 4 * sum(lengths) else None
 
     @staticmethod
-    def _write(path: Path, make_pieces: Callable[[], Iterable[np.ndarray]]) -> list[int]:
+    def _write(path: Path, make_pieces: Callable[[], Iterable[Signal]]) -> list[int]:
         lengths = []
         try:
             with replacing(path) as temporary, open(temporary, "wb") as stream:

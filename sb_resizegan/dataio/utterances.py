@@ -81,7 +81,7 @@ def read_utterances(
 
 def _utterances(name: str, entry: dict, sample_rate: int, folder: Path) -> list[Utterance]:
     noisy, clean = read_pair(entry, sample_rate, folder)
-    if isinstance(noisy, np.ndarray):
+    if isinstance(noisy, np.ndarray) and isinstance(clean, np.ndarray):
         return [Utterance(name, noisy, clean, entry.get("snr_db"))]
     # About equal ones: none is too short to be scored.
     count = math.ceil(len(noisy) / (PART_SECONDS * sample_rate))
