@@ -9,10 +9,8 @@ from sb_resizegan.nnet.mel_analysis import MEL_FLOOR, MelAnalysis
 __all__ = ["SourceFilter"]
 
 SMALL = 0.03
-VOICED, SLOPE = (
-    0.55,
-    14.0,
-)  # strength of voicing at which half of the power is pulses, and how fast that turns
+# Strength of voicing at which half of the power is pulses, and how fast that turns.
+VOICED, SLOPE = 0.33, 20.0
 BREATHY_HZ = 4000.0  # where voiced speech is half noise, before training says more
 
 

@@ -144,7 +144,7 @@ class SourceFilterGenerator(nn.Module):
     def _context(self) -> int:
         """Frames on either side that a sample can depend on."""
         # The cut of half a frame and the neighbours of an interpolated pitch make 2.
-        reach, rate = INPUT_TAPS // 2 + self.pitch.context_frames + 2.0, 1
+        reach, rate = INPUT_TAPS // 2 + 2.0, 1
         for index, blocks in enumerate(self.blocks):
             if index:
                 stage = cast("Upsample1d", self.stages[index - 1])
@@ -238,7 +238,7 @@ class SourceFilterGenerator(nn.Module):
         noise = self.noise(offsets, (start + 1) * hop + ahead, length)
         centres = place[:, hop // 2 + short // 2 :: short][:, : mel.shape[2] * total]
         angle = 2 * math.pi * centres
-        extra = [((f0.log() - 5.0) * 2.0).unsqueeze(1), (strength * 4.0 - 2.0).unsqueeze(1)]
+        extra = [((f0.log() - 5.0) * 2.0).unsqueeze(1), (strength * 6.0 - 2.0).unsqueeze(1)]
         x = self.first(torch.cat([(mel + 5.0) / 3.0, *extra], dim=1))  # of about unit variance
         for index, blocks in enumerate(self.blocks):
             if index:
@@ -276,13 +276,9 @@ class SourceFilterGenerator(nn.Module):
         """
         check_integer("frames", frames)
         self._check(mel, latent)
-        count, reach = mel.shape[2], self.pitch.context_frames
+        count = mel.shape[2]
         mel = F.pad(mel, (0, 1), mode="replicate")
-        found = []
-        for start in range(0, count + 1, frames):
-            first, stop = max(0, start - reach), min(start + frames, count + 1)
-            each = self.pitch(mel[:, :, first : stop + reach])
-            found.append([track[:, start - first : stop - first] for track in each])
+        found = [self.pitch(part) for part in mel.split(frames, dim=2)]
         f0, strength = (torch.cat(track, dim=1) for track in zip(*found, strict=True))
         phases, offsets = frame_phases(f0, self.hop_length, self.sample_rate), self._offsets(mel, latent)
         parts = []

@@ -4,35 +4,32 @@ Source
 ------
 D. J. Hermes, "Measurement of pitch by subharmonic summation", JASA 83, 1988, for a pitch by what lies at its
 multiples; A. Camacho, J. G. Harris, "A sawtooth waveform inspired pitch estimator" (SWIPE), JASA 124, 2008,
-for cosines over frequency, which count what lies between the multiples against a pitch, and for the root of
-the magnitudes.
+for cosines over frequency, which count what lies between the multiples against a pitch, and whose weight
+falls with the multiple.
 """
 
 import math
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from sb_resizegan.nnet.mel_analysis import MelAnalysis
 
 __all__ = ["MelPitch"]
 
 CANDIDATES = 160
-TOP_HZ = 1500.0  # mel bands do not resolve harmonics above
-HARMONICS = 8
-NEIGHBOURS = 1  # frames on either side whose scores count, too
-QUIET = 1e-4  # magnitudes of bins that count for nothing
+TOP_HZ = 3000.0
+HARMONICS, DECAY = 8, 0.4  # multiples that count, and the power of the multiple by which their weight falls
+QUIET = 3e-3  # Euclidean norm of the magnitudes of a frame that says nothing
 
 
 class MelPitch(nn.Module):
     """Fundamental frequency and strength of voicing of each frame of a mel spectrum.
 
     The bands of up to 1 kHz are 37 Hz apart at 16 kHz and a Hann window of 1024 samples has lobes of 62 Hz:
-    harmonics from about 75 Hz apart can still be told in them. Roots of the magnitudes that the
-    pseudo-inverse gives are compared with a cosine over frequency for each candidate of pitch; what is
-    best over three frames is taken. Nothing beyond these is read, so a chunk with that context gives
-    the same.
+    harmonics from about 75 Hz apart can still be told in them. Magnitudes that the pseudo-inverse gives are
+    compared with a cosine over frequency for each candidate of pitch, and the best is taken, for each frame
+    by itself.
 
     Arguments
     ---------
@@ -51,7 +48,7 @@ class MelPitch(nn.Module):
     >>> tone = sum(torch.sin(2 * math.pi * 160 * k * torch.arange(8000) / 16000) for k in range(1, 9)) / 16
     >>> analysis = MelAnalysis()
     >>> f0, strength = MelPitch(analysis)(analysis(tone[None]))
-    >>> f0.shape, f"{f0[0, 10:20].mean().item():.0f} Hz", bool(strength[0, 10:20].min() > 0.7)
+    >>> f0.shape, f"{f0[0, 10:20].mean().item():.0f} Hz", bool(strength[0, 10:20].min() > 0.5)
     (torch.Size([1, 32]), '160 Hz', True)
     """
 
@@ -71,16 +68,12 @@ class MelPitch(nn.Module):
         pitches = floor_hz * (ceiling_hz / floor_hz) ** torch.linspace(0, 1, CANDIDATES, dtype=torch.float64)
         multiples = torch.arange(bins) * spacing / pitches[:, None]
         counted = (multiples > 0.5) & (multiples < HARMONICS + 0.5)
-        cosines = torch.cos(2 * math.pi * multiples) * counted
-        cosines = cosines - counted * (cosines.sum(1, keepdim=True) / counted.sum(1, keepdim=True))
+        weights = counted * multiples.clamp(min=1) ** -DECAY
+        cosines = torch.cos(2 * math.pi * multiples) * weights
+        cosines = cosines - weights * (cosines.sum(1, keepdim=True) / weights.sum(1, keepdim=True))
         templates = cosines / cosines.norm(dim=1, keepdim=True)
         self.register_buffer("templates", templates.float(), persistent=False)
         self.register_buffer("inverse", analysis.inverse[:bins].clone(), persistent=False)
-
-    @property
-    def context_frames(self) -> int:
-        """Frames on either side that a frame's pitch depends on."""
-        return NEIGHBOURS
 
     @torch.no_grad()
     def forward(self, mel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,11 +92,9 @@ class MelPitch(nn.Module):
             ``(batch, frames)``, 0 to 1: the share of the spectrum's shape that the best cosine explains.
         """
         with torch.autocast(mel.device.type, enabled=False):
-            roots = ((self.inverse @ mel.float().exp()).clamp(min=0.0) + QUIET).sqrt()
-            shape = roots - roots.mean(dim=1, keepdim=True)
-            scores = (self.templates @ shape) / (shape.norm(dim=1, keepdim=True) + math.sqrt(QUIET))
-            padded = F.pad(scores, (NEIGHBOURS, NEIGHBOURS), mode="replicate")
-            scores = F.avg_pool1d(padded, 2 * NEIGHBOURS + 1, 1)
+            magnitudes = (self.inverse @ mel.float().exp()).clamp(min=0.0)
+            shape = magnitudes - magnitudes.mean(dim=1, keepdim=True)
+            scores = (self.templates @ shape) / (shape.norm(dim=1, keepdim=True) + QUIET)
             best, index = scores[:, 1:-1].max(dim=1, keepdim=True)
             before, after = scores.gather(1, index), scores.gather(1, index + 2)
             # The vertex of the parabola through the best candidate and its neighbours.

@@ -23,13 +23,13 @@ def test_harmonic_tones_have_their_pitch(hertz):
     inner = f0[0, 4:-4]
     assert (1200 * torch.log2(inner / hertz)).abs().max() < 50
     # Harmonics that are near each other are half hidden in the bands.
-    assert strength[0, 4:-4].min() > (0.35 if hertz < 100 else 0.6)
+    assert strength[0, 4:-4].min() > (0.35 if hertz < 100 else 0.5)
 
 
 def test_noise_has_less_strength_than_any_tone():
     noise = 0.1 * torch.randn(8, 16000, generator=torch.Generator().manual_seed(0))
     _, strength = MelPitch(ANALYSIS)(ANALYSIS(noise))
-    assert strength.mean() < 0.35
+    assert strength.mean() < 0.25
 
 
 def test_silence_has_a_pitch_within_the_range_and_no_strength():
@@ -37,12 +37,11 @@ def test_silence_has_a_pitch_within_the_range_and_no_strength():
     assert f0.min() >= 70 and f0.max() <= 300 and strength.max() < 0.1
 
 
-def test_a_frame_depends_on_its_context_alone():
+def test_a_frame_depends_on_itself_alone():
     pitch, mel = MelPitch(ANALYSIS), torch.randn(1, 80, 60, generator=torch.Generator().manual_seed(1))
     whole, part = pitch(mel), pitch(mel[:, :, 20:41])
-    keep = pitch.context_frames
     for first, second in zip(whole, part, strict=True):
-        torch.testing.assert_close(first[:, 20 + keep : 41 - keep], second[:, keep:-keep])
+        torch.testing.assert_close(first[:, 20:41], second)
 
 
 def test_a_range_that_is_none_is_named():
