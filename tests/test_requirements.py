@@ -162,6 +162,7 @@ pesq(torch.randn(1, 16000), torch.randn(1, 16000))
     [
         (["train-gan", "resize.yaml"], "train"),
         (["train-enhance", "enhance.yaml"], "train"),
+        (["train-vocoder", "vocoder.yaml"], "train"),
         (["score", ".", "."], "scores"),
         (["evaluate", "enhance-base", "--data", "."], "scores"),
         (["report", "."], "train"),

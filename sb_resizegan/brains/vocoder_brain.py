@@ -58,10 +58,20 @@ class VocoderBrain(AdversarialBrain):
         samples = min(mel.shape[2], (windows.shape[1] - first) // analysis.hop_length) * analysis.hop_length
         return mel[:, :, : samples // analysis.hop_length], windows[:, first : first + samples]
 
+    @property
+    def draws(self) -> int:
+        """Waveforms of each mel spectrum in this step: two where the distance between draws counts."""
+        for_critic = self._stage.startswith(sb.Stage.TRAIN.name) and self.active == "critic"
+        return 2 if "energy" in self.hparams.objective.weights and not for_critic else 1
+
     def generate(self, generator: torch.nn.Module, batch: Any) -> torch.Tensor:
-        """Waveforms ``(batch, frames * hop_length)``."""
+        """Waveforms ``(draws * batch, frames * hop_length)``, the draws of a whole batch in turn."""
         mel, _ = self.condition(batch)
-        return generator(mel, self.draw(unwrap(self.modules.generator).sample_latent, len(mel)))
+        network = unwrap(self.modules.generator)
+        latent = torch.cat([self.draw(network.sample_latent, len(mel)) for _ in range(self.draws)])
+        if not getattr(network, "shares_draws", False):
+            mel = mel.repeat(self.draws, 1, 1)
+        return generator(mel, latent)
 
     def compute_objectives(self, predictions: torch.Tensor, batch: Any, stage: Stage) -> torch.Tensor:
         """Loss of the active network; in validation, the objective."""
@@ -69,9 +79,7 @@ class VocoderBrain(AdversarialBrain):
         training = stage == sb.Stage.TRAIN
         if training and self.active == "critic":
             return self.critic_objective(self._bound(mel), real, predictions)
-        second = None
-        if "energy" in self.hparams.objective.weights:
-            second = self.generate(self.modules.generator if training else self.generator_average, batch)
+        predictions, second = predictions.chunk(2) if self.draws == 2 else (predictions, None)
         value, figures = self.hparams.objective(predictions, real, second)
         if not training:
             self.valid_figures.append(figures)

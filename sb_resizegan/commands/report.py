@@ -4,8 +4,8 @@
     sb-resizegan report results/transpose/1986 results/nearest/1986 -o both.html --figure windows.png
     sb-resizegan report results/enhance/1986
 
-Runs are those of train-gan, or those of train-enhance and evaluate. The page of one run goes to its own
-folder. --figure draws real and generated windows as a picture, too.
+Runs are those of train-gan, or those of train-enhance, train-vocoder and evaluate. The page of one run goes
+to its own folder. --figure draws real and generated windows as a picture, too.
 """
 
 from collections.abc import Sequence
@@ -39,8 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runs_figure(args.runs, args.figure)
             print(f"drawn in {args.figure}")
         write = write_enhancement_report if enhancers else write_report
-        path = write(args.runs, output, **({"title": args.title} if args.title else {}))
+        title = args.title or ("Speech from mel spectra" if enhancers and all_vocoders(args.runs) else None)
+        path = write(args.runs, output, **({"title": title} if title else {}))
     except (OSError, ValueError) as error:
         return complain(error)
     print(f"written to {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
+
+
+def all_vocoders(runs: Sequence[str]) -> bool:
+    """Whether all runs are trainings of vocoders."""
+    from sb_resizegan.report.finished_runs import read_settings
+
+    stated = [Path(run) / "hyperparams.yaml" for run in runs]
+    return all(path.is_file() and read_settings(path, ["task"]).get("task") == "vocoder" for path in stated)

@@ -17,6 +17,7 @@ from sb_resizegan.evaluation.anchors import anchors
 from sb_resizegan.evaluation.copying import copier, evaluate_copies, told_apart
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.inference import Vocoder
+from sb_resizegan.metrics.pesq.layout import SHORTEST
 from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
@@ -38,6 +39,7 @@ from sb_resizegan.training.vocoder_monitor import VocoderMonitor
 logger = get_logger(__name__)
 
 SAMPLE_RATE = 16000
+HOP = 256  # samples of a mel frame
 SCORES = ("official_pesq", "intelligibility")
 
 
@@ -92,6 +94,14 @@ def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
         raise RunError(
             "expected a weight above 0 of the mel, stft, energy or pesq term, or of the adversarial loss "
             "with critic steps, but all are 0: nothing would be learned"
+        )
+    # What PESQ refuses has no gradient, and spectra longer than a segment cannot be had.
+    longest = max(SHORTEST, *values.get("stft_scales", ()), *values.get("spectral_scales", ()))
+    least = -(-longest // HOP)
+    if values["segment_frames"] < least:
+        raise RunError(
+            f"segment_frames: expected at least {least} for PESQ and the longest spectra, "
+            f"{least * HOP} samples, but got {values['segment_frames']}"
         )
     for key in ("data_folder", "valid_data"):
         sources = values[key] if isinstance(values[key], list) else [values[key]]

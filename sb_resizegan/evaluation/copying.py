@@ -21,7 +21,7 @@ from sb_resizegan.metrics.two_sample import AreaUnderCurve, classifier_two_sampl
 __all__ = ["COPY_MEASURES", "copier", "evaluate_copies", "score_copies", "told_apart"]
 
 COPY_MEASURES = ("mcd_db", "lsd_db", "f0_cents", "voicing_f1", "periodicity_error")
-WINDOW_SAMPLES, MOST_WINDOWS = 8192, 256
+WINDOW_SAMPLES, MOST_WINDOWS = 2048, 1024
 
 
 def copier(decode: Callable, mel: Callable) -> Callable:
@@ -131,7 +131,7 @@ def evaluate_copies(
 def told_apart(result: EvaluationResult) -> dict[str, AreaUnderCurve]:
     """How well a small classifier, trained afresh, tells each system's copies from the recordings.
 
-    Copies and recordings are of the same utterances, in windows of 8192 samples, at most 256 of them, taken
+    Copies and recordings are of the same utterances, in windows of 2048 samples, at most 1024 of them, taken
     evenly; see `classifier_two_sample()`. What cannot be told apart has 0.5.
 
     Arguments

@@ -124,11 +124,12 @@ class SourceFilter(nn.Module):
             From `prior()`, ``(batch, bins, frames)``.
         pulses, noise : torch.Tensor
             The sources ``(batch, frames * hop + 3 * hop)``, from one and a half hops before the first sample.
+            Of noise there may be several times as many, whole batches one behind the other.
 
         Returns
         -------
         torch.Tensor
-            ``(batch, hop * frames)``; frame ``i`` is centred in its ``hop`` samples.
+            ``(batch, hop * frames)``, as many as of noise; frame ``i`` is centred in its ``hop`` samples.
         """
         outputs = self.convolution(x)
         with torch.autocast(x.device.type, enabled=False):
@@ -141,17 +142,17 @@ class SourceFilter(nn.Module):
             real, imaginary = self._spectra(pulses)
             own_real, own_imaginary = self._spectra(noise)
             a = a + 1
-            spectra = torch.cat(
-                [
-                    gain * (a * real - b * imaginary) + breath * own_real,
-                    gain * (a * imaginary + b * real) + breath * own_imaginary,
-                ],
-                dim=1,
+            voiced_parts = torch.cat(
+                [gain * (a * real - b * imaginary), gain * (a * imaginary + b * real)], 1
             )
+            draws = len(noise) // len(x)
+            if draws > 1:
+                voiced_parts, breath = (part.repeat(draws, 1, 1) for part in (voiced_parts, breath))
+            spectra = voiced_parts + torch.cat([breath * own_real, breath * own_imaginary], dim=1)
             parts = (spectra.transpose(1, 2) @ self.synthesis).unflatten(2, (OVERLAP, self.hop))
             frames = x.shape[2]
             # Part k of frame i belongs to hop i + k of the overlapping sum.
-            total = parts.new_zeros(len(x), frames + OVERLAP - 1, self.hop)
+            total = parts.new_zeros(len(parts), frames + OVERLAP - 1, self.hop)
             for k in range(OVERLAP):
                 total = total + nn.functional.pad(parts[:, :, k], (0, 0, k, OVERLAP - 1 - k))
             start = (self.n_fft - self.hop) // 2

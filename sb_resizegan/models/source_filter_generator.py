@@ -65,7 +65,7 @@ class SourceFilterGenerator(nn.Module):
     sample_rate, n_mels, n_fft, hop_length : int
         As for `MelAnalysis`.
     fused : bool
-        As for `Upsample1d`.
+        As for `Upsample1d`. At so few frames the layers by themselves are the faster way.
 
     Raises
     ------
@@ -80,6 +80,7 @@ class SourceFilterGenerator(nn.Module):
     """
 
     latent_dim = 1  # which part of the noise
+    shares_draws = True  # several latents of one mel spectrum cost little more than one
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class SourceFilterGenerator(nn.Module):
         n_mels: int = 80,
         n_fft: int = 1024,
         hop_length: int = 256,
-        fused: bool = True,
+        fused: bool = False,
     ) -> None:
         super().__init__()
         channels, factors = tuple(channels), tuple(factors)
@@ -187,12 +188,13 @@ class SourceFilterGenerator(nn.Module):
         mel : torch.Tensor
             ``(batch, n_mels, frames)``, as from `MelAnalysis`; at least one frame.
         latent : torch.Tensor, optional
-            As from `sample_latent()`; zeros, the middle of its distribution, by default.
+            As from `sample_latent()`; zeros, the middle of its distribution, by default. There may be several
+            times as many as mel spectra, whole batches one behind the other: the network runs but once.
 
         Returns
         -------
         torch.Tensor
-            ``(batch, frames * hop_length)``.
+            ``(batch, frames * hop_length)``, as many as latents.
 
         Raises
         ------
@@ -211,7 +213,7 @@ class SourceFilterGenerator(nn.Module):
                 f"mel: expected shape (batch, {self.analysis.n_mels}, frames) with at least one frame, "
                 f"but got {tuple(mel.shape)}"
             )
-        if latent is not None and latent.shape != (len(mel), self.latent_dim):
+        if latent is not None and (latent.shape[1:] != (self.latent_dim,) or len(latent) % len(mel)):
             raise ValueError(
                 f"latent: expected shape {(len(mel), self.latent_dim)}, but got {tuple(latent.shape)}"
             )

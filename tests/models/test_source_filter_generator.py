@@ -112,6 +112,14 @@ def test_the_latent_number_changes_the_noise_alone():
     assert abs(float(first.square().mean() / second.square().mean()) - 1) < 0.2
 
 
+def test_several_draws_of_a_batch_are_those_of_several_calls():
+    generator, mel = make(), torch.randn(2, 80, 12, generator=torch.Generator().manual_seed(4)) - 4
+    latent = torch.tensor([[0.0], [1.0], [-1.0], [0.5]])
+    together = generator(mel, latent)
+    apart = torch.cat([generator(mel, latent[:2]), generator(mel, latent[2:])])
+    torch.testing.assert_close(together, apart)
+
+
 def test_every_weight_has_a_gradient():
     generator = make()
     generator(torch.randn(2, 80, 12)).square().mean().backward()
@@ -133,4 +141,4 @@ def test_sizes_that_do_not_fit_are_named():
         with pytest.raises(ValueError, match=r"mel: expected shape \(batch, 80, frames\)"):
             generator(mel)
     with pytest.raises(ValueError, match="latent: expected shape"):
-        generator(torch.zeros(2, 80, 5), torch.zeros(1, 1))
+        generator(torch.zeros(2, 80, 5), torch.zeros(3, 1))

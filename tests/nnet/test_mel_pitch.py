@@ -29,7 +29,7 @@ def test_harmonic_tones_have_their_pitch(hertz):
 def test_noise_has_less_strength_than_any_tone():
     noise = 0.1 * torch.randn(8, 16000, generator=torch.Generator().manual_seed(0))
     _, strength = MelPitch(ANALYSIS)(ANALYSIS(noise))
-    assert strength.mean() < 0.25
+    assert strength.mean() < 0.33 and strength.quantile(0.9) < 0.4
 
 
 def test_silence_has_a_pitch_within_the_range_and_no_strength():
