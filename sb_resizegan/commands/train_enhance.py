@@ -94,7 +94,7 @@ def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
         raise RunError("--test_only: `sb-resizegan evaluate` scores a trained model")
 
 
-def check_sources(values, keys):
+def check_sources(values: Mapping[str, Any], keys: Sequence[str]) -> None:
     """Raises a `RunError` for a source of data, under one of the keys, that is not there."""
     for key in keys:
         sources = values[key] if isinstance(values[key], list) else [values[key]]

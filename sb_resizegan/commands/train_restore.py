@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from speechbrain.utils.distributed import if_main_process, run_on_main
 from speechbrain.utils.logger import get_logger
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 summarise(hparams, time.monotonic() - start)
 
 
-def check_settings(values, run_opts):
+def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
     """Raises a `RunError` for settings that would fail, or mean nothing, after minutes."""
     try:
         degradations_of(values)
@@ -94,7 +95,7 @@ def check_settings(values, run_opts):
         raise RunError("--test_only: `sb-resizegan evaluate` scores a trained model")
 
 
-def start_from(hparams):
+def start_from(hparams: Mapping[str, Any]) -> None:
     """Gives the generator the weights of a restorer, or its estimate those of an enhancer."""
     generator, start = hparams["generator"], load_system(hparams["start_from"], "cpu").mods.generator
     target = generator if isinstance(start, RestoringGenerator) else generator.estimate

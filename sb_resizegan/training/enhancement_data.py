@@ -16,6 +16,7 @@ from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.pair_segments import PairedSegments
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
 from sb_resizegan.dataio.recordings import Recordings
+from sb_resizegan.dataio.restoration_batch import RestorationBatch
 from sb_resizegan.dataio.utterances import Utterance, read_utterances
 from sb_resizegan.dataio.voices import balanced
 from sb_resizegan.training.run_checks import RunError
@@ -56,7 +57,7 @@ def mixtures(hparams: Mapping[str, Any]) -> tuple[NoisyMixtures, NoisyMixtures |
     return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
 
 
-def recordings_of(hparams, held_out):
+def recordings_of(hparams: Mapping[str, Any], held_out: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Speech, noise and rooms, by the words of `NoisyMixtures`: to train on, and held out where some are."""
     sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
     train: dict[str, Any] = {}
@@ -156,7 +157,7 @@ def load_test_data(hparams: Mapping[str, Any]) -> list[Utterance] | None:
     return read_utterances(manifest, root, hparams["sample_rate"]) if manifest.is_file() else None
 
 
-def from_mixtures(batch: NoisyBatch) -> list[Utterance]:
+def from_mixtures(batch: NoisyBatch | RestorationBatch) -> list[Utterance]:
     """Mixtures as utterances."""
     return [
         Utterance(f"mixture_{index:03d}", noisy.numpy(), clean.numpy())

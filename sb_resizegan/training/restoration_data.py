@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -28,10 +28,11 @@ def degradations_of(hparams: Mapping[str, Any]) -> Degradations:
     >>> degradations_of({"packet_loss": [0.1, 0.2]}).active
     ('packet_loss',)
     """
-    options = {field.name: hparams[field.name] for field in fields(Degradations) if field.name in hparams}
-    return Degradations(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    )
+    options: dict[str, Any] = {
+        field.name: hparams[field.name] for field in fields(Degradations) if field.name in hparams
+    }
+    ranges = {name: tuple(value) for name, value in options.items() if isinstance(value, list)}
+    return Degradations(**{**options, **ranges})
 
 
 def load_restoration_data(
@@ -68,5 +69,6 @@ def load_restoration_data(
     except (ValueError, OSError) as error:  # nothing usable, a setting out of range, a full disk
         raise RunError(error) from error
     rows = zip(*(column.split(VALID_BATCH) for column in batch), strict=True)
-    batches = torch.utils.data.DataLoader([RestorationBatch(*row) for row in rows], batch_size=None)
+    dataset = cast(torch.utils.data.Dataset, [RestorationBatch(*row) for row in rows])
+    batches: torch.utils.data.DataLoader = torch.utils.data.DataLoader(dataset, batch_size=None)
     return source, from_mixtures(batch), batches
