@@ -3,6 +3,7 @@
     sb-resizegan enhance noisy.wav FOLDER/ -o OUT/               # with the model of the package
     sb-resizegan enhance FOLDER/ -o OUT/ --model results/enhance/adversarial/1986/export
     sb-resizegan enhance noisy.wav -o OUT/ --num_samples 2       # noisy_1.wav and noisy_2.wav
+    sb-resizegan enhance noisy.wav -o OUT/ --num_samples 8 --reduce best    # one of eight
     sb-resizegan enhance noisy.wav -o OUT/ --limit_db 12         # leaves some of the room
     torchrun --nproc_per_node=4 -m sb_resizegan enhance FOLDER/ -o OUT/    # four processes share the files
 
@@ -47,6 +48,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument("--device", help="cpu, cuda, cuda:1 … (default: the GPU if there is one)")
     parser.add_argument("--overwrite", action="store_true", help="enhance again what is there")
     parser.add_argument("--num_samples", type=int, metavar="N", help="results for each file")
+    parser.add_argument(
+        "--reduce", choices=("mean", "best"), help="one of them: their mean, or the one nearest to all others"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the latents (default: 0)")
     parser.add_argument(
         "--chunk_seconds", type=float, default=60.0, help="longer files are cut into chunks (default: 60)"
@@ -55,6 +59,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     options = parser.parse_args(arguments)
     check_finishing(parser, options)
     check_least(parser, options, {"num_samples": 1})
+    if options.reduce and options.num_samples is None:
+        parser.error(f"--reduce: expected --num_samples beside it, but got {options.reduce} alone")
     if not 0.1 <= options.chunk_seconds < 1e6:
         parser.error(f"--chunk_seconds: expected at least 0.1, but got {options.chunk_seconds}")
     if options.output.exists() and not options.output.is_dir():
@@ -76,7 +82,8 @@ def prepare(parser: CommandParser, options: argparse.Namespace) -> tuple:
     options.device = options.device or default_device()
     check_device(parser, options.device)
     try:
-        jobs = find_jobs(options.inputs, options.output, options.num_samples, left_out)
+        results = None if options.reduce else options.num_samples
+        jobs = find_jobs(options.inputs, options.output, results, left_out)
         model = GenerativeEnhancement.from_hparams(
             source=options.model, run_opts={"device": options.device}, trust=options.trust
         )
@@ -140,6 +147,7 @@ def enhance(model: Any, options: argparse.Namespace, jobs: list, bar: Any) -> Ou
                         job.target,
                         seed=options.seed,
                         num_samples=options.num_samples,
+                        reduce=options.reduce,
                         chunk_seconds=options.chunk_seconds,
                         progress=bar.update,
                         **finishing(options),

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from sb_resizegan.inference.batch_checks import check_batch, chosen_seed
 from sb_resizegan.inference.file_enhancement import FileEnhancement, sample_paths
 from sb_resizegan.inference.finishing import Finishing, noisy_share
 from sb_resizegan.inference.interfaces import CheckedPretrained
 from sb_resizegan.inference.model_sources import ModelSourceError
 from sb_resizegan.inference.seeded_latents import SeededLatents, enhance_stretch
+from sb_resizegan.inference.several_draws import Confidence, check_draws, confidence_of, reduced
 
 __all__ = ["GenerativeEnhancement"]
 
@@ -74,7 +76,9 @@ class GenerativeEnhancement(CheckedPretrained):
         num_samples: int | None = None,
         strength: float = 1.0,
         limit_db: float | None = None,
-    ) -> torch.Tensor:
+        reduce: str | None = None,
+        confidence: bool = False,
+    ) -> torch.Tensor | tuple[torch.Tensor, Confidence]:
         """Enhances utterances, each in one pass.
 
         Utterances of one length are computed together and those of different lengths apart, so that an
@@ -96,12 +100,16 @@ class GenerativeEnhancement(CheckedPretrained):
             ``1 - strength`` and ``strength``. The model delays nothing, so the two lie upon each other.
         limit_db : float, optional
             Noise is never lowered by more than so many dB: the input's weight is at least that.
+        reduce : str, optional
+            ``mean`` or ``best``: one result of ``num_samples`` latents (`reduced()`).
+        confidence : bool
+            Whether to say how far the results for several latents differ, 8 unless ``num_samples`` is given.
 
         Returns
         -------
         torch.Tensor
-            Of the shape of ``noisy``, or ``(num_samples, …)`` where that is given; float32 on the model's
-            device. Padding is zero.
+            Of the shape of ``noisy``, or ``(num_samples, …)`` where that is given and not reduced; float32 on
+            the model's device. Padding is zero. With ``confidence``, a tuple of it and a `Confidence`.
 
         Raises
         ------
@@ -112,12 +120,13 @@ class GenerativeEnhancement(CheckedPretrained):
         single = noisy.dim() == 1
         if single:
             noisy = noisy.unsqueeze(0)
-        frames = _check_batch(noisy, lengths)
-        seed = _seed(seed)
+        count = check_draws(self.mods.generator, num_samples, reduce, confidence)
+        frames = check_batch(noisy, lengths)
+        seed = chosen_seed(seed)
         noisy = noisy.to(self.device, torch.float32)
         share = noisy_share(strength, limit_db)
         draws = []
-        for draw in range(_check_count(num_samples)):
+        for draw in range(count):
             latents = SeededLatents(self.mods.generator, seed, draw)
             enhanced = torch.zeros_like(noisy)
             for length in sorted(set(frames)):
@@ -125,8 +134,15 @@ class GenerativeEnhancement(CheckedPretrained):
                 with self.inference_ctx:
                     output = enhance_stretch(self.mods.generator, noisy[rows, :length], latents)
                 enhanced[rows, :length] = share * noisy[rows, :length] + (1 - share) * output
-            draws.append(enhanced[0] if single else enhanced)
-        return draws[0] if num_samples is None else torch.stack(draws)
+            draws.append(enhanced)
+        several = torch.stack(draws)
+        result = several if num_samples is not None else draws[0]
+        if reduce is not None:
+            result = reduced(several, reduce)
+        result = result.squeeze(-2) if single else result
+        if not confidence:
+            return result
+        return result, confidence_of(several.squeeze(1) if single else several, self.sample_rate)
 
     def forward(
         self, noisy: torch.Tensor | np.ndarray, lengths: torch.Tensor | np.ndarray | None = None
@@ -148,6 +164,7 @@ class GenerativeEnhancement(CheckedPretrained):
         limit_db: float | None = None,
         upper_band: str = "follow",
         link_channels: bool = False,
+        reduce: str | None = None,
     ) -> torch.Tensor:
         """Enhances a sound file and returns the waveform, as SpeechBrain's interfaces do.
 
@@ -160,7 +177,7 @@ class GenerativeEnhancement(CheckedPretrained):
             Anything that libsndfile reads, of any sampling rate.
         output_filename : str or Path, optional
             The file to be made; none by default.
-        seed, num_samples, chunk_seconds, context_seconds, progress
+        seed, num_samples, chunk_seconds, context_seconds, progress, …
             As for `enhance_to_file()`.
 
         Returns
@@ -174,18 +191,18 @@ class GenerativeEnhancement(CheckedPretrained):
         UnusableAudioError, ValueError, OSError
             As `enhance_to_file()` raises them.
         """
-        _check_count(num_samples)
+        count = check_draws(self.mods.generator, num_samples, reduce)
         finishing = Finishing(strength, limit_db, upper_band, link_channels)
         work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress, finishing)
-        paths = work.outputs(output_filename, num_samples)
-        seed = _seed(seed)
+        seed, files = chosen_seed(seed), num_samples if reduce is None else None
+        paths = work.outputs(output_filename, files)
         waveforms = []
-        for draw, path in enumerate(paths):
+        for draws, path in zip(work.draws(count, seed, reduce), paths, strict=True):
             blocks: list[np.ndarray] = []
-            work.run(draw, seed, path, blocks)
+            work.run(draws, seed, path, blocks)
             waveform = torch.from_numpy(np.concatenate(blocks).T.copy())
             waveforms.append(waveform[0] if len(waveform) == 1 else waveform)
-        return waveforms[0] if num_samples is None else torch.stack(waveforms)
+        return waveforms[0] if files is None else torch.stack(waveforms)
 
     @torch.no_grad()
     def enhance_to_file(
@@ -201,6 +218,7 @@ class GenerativeEnhancement(CheckedPretrained):
         limit_db: float | None = None,
         upper_band: str = "follow",
         link_channels: bool = False,
+        reduce: str | None = None,
     ) -> Path | list[Path]:
         """Enhances a sound file of any length, sampling rate and number of channels, in bounded memory.
 
@@ -221,7 +239,7 @@ class GenerativeEnhancement(CheckedPretrained):
         seed : int, optional
             As for `enhance_batch()`.
         num_samples : int, optional
-            Number of latents to draw: files with ``_1``, ``_2``, … before the ending.
+            Number of latents to draw: files with ``_1``, ``_2``, … before the ending, unless reduced.
         chunk_seconds : float
             Length of the chunks. A file that is no longer is computed in one pass.
         context_seconds : float
@@ -236,11 +254,14 @@ class GenerativeEnhancement(CheckedPretrained):
             `Finishing`.
         link_channels : bool
             Give all channels one gain, so that sources stay where they are heard.
+        reduce : str, optional
+            As for `enhance_batch()`: one file. ``best`` takes the same latent for all channels, and as many
+            passes more as there are latents.
 
         Returns
         -------
         Path or list of Path
-            The file made, or the files where ``num_samples`` is given.
+            The file made, or the files where ``num_samples`` is given and not reduced.
 
         Raises
         ------
@@ -252,39 +273,12 @@ class GenerativeEnhancement(CheckedPretrained):
         OSError
             If the output cannot be written in full; what was there before stays as it was.
         """
-        _check_count(num_samples)
+        count = check_draws(self.mods.generator, num_samples, reduce)
         finishing = Finishing(strength, limit_db, upper_band, link_channels)
         work = FileEnhancement(self, filename, chunk_seconds, context_seconds, progress, finishing)
-        work.outputs(output_filename, num_samples)
-        paths = sample_paths(output_filename, num_samples)
-        seed = _seed(seed)
-        for draw, path in enumerate(paths):
-            work.run(draw, seed, path)
-        return paths[0] if num_samples is None else paths
-
-
-def _check_batch(noisy: torch.Tensor, lengths: torch.Tensor | np.ndarray | None) -> list[int]:
-    """Samples of each utterance."""
-    if noisy.dim() != 2 or 0 in noisy.shape or not noisy.is_floating_point():
-        raise ValueError(
-            f"noisy: expected floating-point (batch, time), but got {tuple(noisy.shape)} of {noisy.dtype}"
-        )
-    batch, time = noisy.shape
-    relative = torch.ones(batch) if lengths is None else torch.as_tensor(lengths).cpu()
-    if relative.shape != (batch,) or not ((relative > 0) & (relative <= 1)).all():
-        raise ValueError(f"lengths: expected ({batch},) in (0, 1], but got {relative.tolist()}")
-    frames = [max(1, round(length * time)) for length in relative.tolist()]
-    for row, length in enumerate(frames):
-        if not noisy[row, :length].isfinite().all():
-            raise ValueError(f"noisy: expected finite samples, but row {row} holds NaN or Inf")
-    return frames
-
-
-def _check_count(num_samples: int | None) -> int:
-    if num_samples is not None and num_samples < 1:
-        raise ValueError(f"num_samples: expected at least 1, but got {num_samples}")
-    return num_samples or 1
-
-
-def _seed(seed: int | None) -> int:
-    return int(torch.randint(2**63 - 1, ())) if seed is None else seed
+        seed, files = chosen_seed(seed), num_samples if reduce is None else None
+        work.outputs(output_filename, files)
+        paths = sample_paths(output_filename, files)
+        for draws, path in zip(work.draws(count, seed, reduce), paths, strict=True):
+            work.run(draws, seed, path)
+        return paths[0] if files is None else paths

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sb_resizegan.inference.chunks import process_in_chunks
 from sb_resizegan.inference.finishing import Finishing, Mixing
 from sb_resizegan.inference.linked_channels import LinkedChannels
 from sb_resizegan.inference.seeded_latents import SeededLatents, enhance_stretch
+from sb_resizegan.inference.several_draws import best_draw
 
 __all__ = ["FileEnhancement", "sample_paths"]
 
@@ -57,7 +58,7 @@ class FileEnhancement:
     >>> noisy, blocks = getfixture("tmp_path") / "noisy.wav", []
     >>> soundfile.write(noisy, 0.1 * np.random.randn(40000), 16000)
     >>> work = FileEnhancement(model, noisy, chunk_seconds=1, context_seconds=0.5)
-    >>> work.run(0, seed=0, path=None, blocks=blocks)
+    >>> work.run([0], seed=0, path=None, blocks=blocks)
     >>> sum(map(len, blocks))
     40000
     """
@@ -124,13 +125,39 @@ class FileEnhancement:
             self._source = StreamedFile(self._filename, self._rate)
         return self._source
 
-    def run(self, draw: int, seed: int, path: Path | None, blocks: list[np.ndarray] | None = None) -> None:
-        """Enhances the file with one latent.
+    def draws(self, count: int, seed: int, reduce: str | None) -> list[Sequence[int]]:
+        """The latents of each file to be made, by their numbers.
 
         Arguments
         ---------
-        draw : int
-            Number of the latent.
+        count : int
+            Latents in all.
+        seed : int
+            Of all latents.
+        reduce : str, optional
+            ``mean``: all of them for one file; ``best``: the one whose result is nearest to the others'; None:
+            a file for each.
+
+        Returns
+        -------
+        list of sequence of int
+        """
+        if reduce == "mean":
+            return [range(count)]
+        if reduce == "best" and count > 1:
+            each = [self._pairs([SeededLatents(self._model.mods.generator, seed, n)]) for n in range(count)]
+            return [[best_draw([enhanced for _, enhanced in pairs] for pairs in zip(*each, strict=True))]]
+        return [[number] for number in range(count)]
+
+    def run(
+        self, draws: Sequence[int], seed: int, path: Path | None, blocks: list[np.ndarray] | None = None
+    ) -> None:
+        """Enhances the file; with several latents, to the mean of their results.
+
+        Arguments
+        ---------
+        draws : sequence of int
+            Numbers of the latents.
         seed : int
             Of all latents.
         path : Path or None
@@ -138,7 +165,7 @@ class FileEnhancement:
         blocks : list, optional
             What the enhanced samples are added to, ``(time, channels)`` at the model's rate.
         """
-        latents = SeededLatents(self._model.mods.generator, seed, draw)
+        latents = [SeededLatents(self._model.mods.generator, seed, draw) for draw in draws]
         pairs = self._kept(self._linked(self._pairs(latents)), blocks)
         if path is None:
             for noisy, _ in pairs:
@@ -206,8 +233,8 @@ class FileEnhancement:
         if mixing.needs_input:
             yield mixing.push(np.zeros((0, source.header.channels * mixing.signals), dtype=np.float32))
 
-    def _pairs(self, latents: SeededLatents) -> Pairs:
-        """The model's input and output, ``(time, channels)`` each."""
+    def _pairs(self, latents: Sequence[SeededLatents]) -> Pairs:
+        """The model's input and its output, the mean over latents, ``(time, channels)`` each."""
         source, generator = self.source, self._model.mods.generator
         hop, channels = generator.latent_hop, source.header.channels
 
@@ -219,10 +246,11 @@ class FileEnhancement:
                     row = torch.from_numpy(part[:, channel].copy()).to(self._model.device).unsqueeze(0)
                     own = torch.tensor([level], dtype=torch.float32, device=self._model.device)
                     with self._model.inference_ctx:
-                        output = enhance_stretch(
-                            generator, row, latents, first // hop, None if generator.causal else own
-                        )
-                    enhanced[:, channel] = output[0].cpu().numpy()
+                        for latent in latents:
+                            output = enhance_stretch(
+                                generator, row, latent, first // hop, None if generator.causal else own
+                            )
+                            enhanced[:, channel] += output[0].cpu().numpy() / len(latents)
             if not np.isfinite(enhanced).all():
                 raise ValueError(f"{source.path}: the model gave NaN or Inf")
             return np.concatenate([part, enhanced], axis=1)
