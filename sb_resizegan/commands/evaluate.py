@@ -9,7 +9,7 @@ PAIRS is what train-enhance takes as data_folder: VoiceBank-DEMAND, DNS-Challeng
 or a csv list; of a corpus with several parts its test part is used. Rows are noisy speech as it is, the
 systems under --compare and --compare_folder, and the model. Columns are PESQ (this package's and that of the
 package pesq), STOI, ESTOI, SI-SDR, speech deleted by band, noise left, and DNSMOS (extra [scores]).
-More by name: --scores distillmos wer speaker; the same extra brings what they need, weights and all.
+More by name: --scores plcmos distillmos wer speaker; the same extra brings what they need, weights and all.
 
 OUT/ holds scores.md, scores.csv (every utterance), pesq_by_snr.png, latents.csv, examples/ and report.html,
 with --save_audio also enhanced/. The exit status is 0 if every utterance has every score, 1 if any was left
@@ -45,7 +45,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     )  # fmt: skip
     parser.add_argument(
         "--scores", nargs="+", default=[], metavar="SCORE",
-        help="besides those computed anyway: distillmos, wer (Whisper tiny.en), speaker",
+        help="besides those computed anyway: plcmos, distillmos, wer (Whisper tiny.en), speaker",
     )  # fmt: skip
     parser.add_argument(
         "--transcripts", type=Path, metavar="CSV",

@@ -9,7 +9,7 @@ Files are matched by their path without suffix. Files without a partner, unreada
 other than 16 kHz are named and left out; pairs of different lengths are named and scored over the shorter
 one. With ``--official``, the ``pesq`` package scores every pair too; with ``--dnsmos``, ``speechmos`` rates
 the degraded files alone. More by name, --scores: deletion (speech taken away and noise left, needs --noisy),
-distillmos, wer (Whisper tiny.en), speaker; the extra [scores] brings what they need, with the weights.
+plcmos, distillmos, wer (Whisper tiny.en), speaker; the extra [scores] brings what they need, weights and all.
 
 The exit status is 0 if every file was scored, 1 if any was left out or refused, 2 if the call was wrong.
 """

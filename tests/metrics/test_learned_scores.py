@@ -15,7 +15,7 @@ from sb_resizegan.metrics.learned_scores import edit_distance, words_of
 from sb_resizegan.metrics.pair_score import Context
 from sb_resizegan.metrics.speech_scores import SCORES, score_pair
 
-LEARNED = ("distillmos", "wer", "speaker")
+LEARNED = ("plcmos", "distillmos", "wer", "speaker")
 
 
 def needs(name):
@@ -49,6 +49,17 @@ def test_distillmos_prefers_clean_speech(speech):
     clean = speech[0]
     best, worse = (score_pair(clean, x, ["distillmos"]).figures["distillmos"] for x in speech)
     assert 1 <= worse < best - 0.5 and best <= 5.1
+
+
+@needs("plcmos")
+def test_plcmos_prefers_whole_speech_and_always_says_the_same(speech):
+    clean = speech[0]
+    gaps = clean * (np.arange(len(clean)) % 4000 > 1200)
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    best, worse = (score_pair(clean, x, ["plcmos"]).figures["plcmos"] for x in (clean, gaps))
+    assert 1 <= worse < best - 0.5 and best <= 5.1
+    assert score_pair(clean, gaps, ["plcmos"]).figures["plcmos"] == worse
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
 
 
 @needs("wer")
