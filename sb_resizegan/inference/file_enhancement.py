@@ -135,8 +135,8 @@ class FileEnhancement:
         seed : int
             Of all latents.
         reduce : str, optional
-            ``mean``: all of them for one file; ``best``: the one whose result is nearest to the others'; None:
-            a file for each.
+            ``mean``: all of them for one file; ``best``: the one whose result is nearest to those of the
+            others; None: a file for each.
 
         Returns
         -------
