@@ -1,7 +1,7 @@
 """What restorers make of speech degraded in one way, at one strength: scores, spread, calibration."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -161,14 +161,16 @@ def score_restoration(
                 yield RestorationRow(name, strength, system, _figures(batch, draws, options))
 
 
-def _repeated(batch, sample_rate):
+def _repeated(batch: RestorationBatch, sample_rate: int) -> Iterator[torch.Tensor]:
     """What the simplest concealment makes of packets that are silent."""
     for noisy, lost in zip(batch.noisy.numpy(), batch.lost.numpy(), strict=True):
         near = np.repeat(lost[0] > 0, HOP)[HOP // 2 :][: len(noisy)]
         yield torch.from_numpy(repeated(noisy, (noisy == 0) & near, sample_rate))
 
 
-def _draws(restore, noisy, options):
+def _draws(
+    restore: Callable[[torch.Tensor], torch.Tensor], noisy: torch.Tensor, options: RestorationOptions
+) -> torch.Tensor:
     copies = noisy.to(options.scoring.device).expand(options.num_samples, -1)
     draws = restore(copies)
     if draws.shape != copies.shape:
@@ -179,7 +181,9 @@ def _draws(restore, noisy, options):
     return draws[:1] if bool((draws == draws[:1]).all()) else draws
 
 
-def _figures(batch, outputs, options):
+def _figures(
+    batch: RestorationBatch, outputs: list[torch.Tensor], options: RestorationOptions
+) -> dict[str, float]:
     clean, lost = batch.clean, batch.lost
     firsts = [draws[0].numpy() for draws in outputs]
     scores = score_utterances(list(clean.numpy()), firsts, options.scoring, noisy=list(batch.noisy.numpy()))
@@ -205,14 +209,16 @@ def _figures(batch, outputs, options):
     return figures
 
 
-def _spread_and_error(clean, draws, lost):
+def _spread_and_error(
+    clean: torch.Tensor, draws: torch.Tensor, lost: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Of the bins that were lost: how far draws differ, and how far their mean level is off."""
     inside = lost > HALF
     error = (log_spectrum_db(draws, clean).mean(0) - log_spectrum_db(clean)).abs()
     return spread_map_db(draws)[inside], error[inside]
 
 
-def _windows(signals):
+def _windows(signals: torch.Tensor) -> torch.Tensor:
     """Windows of signals ``(count, time)`` in which there is something."""
     windows = signals.unfold(1, WINDOW, WINDOW).flatten(0, 1)
     level = windows.square().mean(1)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -148,7 +148,7 @@ class GenerativeEnhancement(CheckedPretrained):
         self, noisy: torch.Tensor | np.ndarray, lengths: torch.Tensor | np.ndarray | None = None
     ) -> torch.Tensor:
         """See `enhance_batch()`."""
-        return self.enhance_batch(noisy, lengths)
+        return cast(torch.Tensor, self.enhance_batch(noisy, lengths))
 
     @torch.no_grad()
     def enhance_file(
