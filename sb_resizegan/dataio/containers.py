@@ -7,10 +7,19 @@ as programs write them that cannot go back to the header; the recording then rea
 
 import math
 import struct
+from collections.abc import Iterator
 
 from sb_resizegan.dataio.coded_streams import inspect_flac, inspect_mpeg, inspect_ogg, skip_id3
 from sb_resizegan.dataio.contents import Contents, DamagedError, FileBytes
-from sb_resizegan.dataio.riff_chunks import MOST_CHUNKS, check_rest, chunks, sound_bytes, unpack, whole_frames
+from sb_resizegan.dataio.riff_chunks import (
+    MOST_CHUNKS,
+    check_names,
+    check_rest,
+    chunks,
+    sound_bytes,
+    unpack,
+    whole_frames,
+)
 
 __all__ = ["inspect_container"]
 
@@ -79,6 +88,10 @@ def inspect_container(data: FileBytes) -> Contents | None:
     return None
 
 
+def _check_chunks(data: FileBytes, place: int, order: str) -> None:
+    check_names(name for name, _, _ in chunks(data, check_rest(data, place), order))
+
+
 def _ends_like_chunks(data: FileBytes, place: int, order: str) -> bool:
     """Whether the rest of a file is nothing but chunks: then there is no sound in it."""
     for name, first, size in chunks(data, place, order):
@@ -109,7 +122,7 @@ def _inspect_wave(data: FileBytes, order: str) -> Contents:
         unknown = not _ends_like_chunks(data, first, order)
     sound = sound_bytes(data, first, declared, unknown)
     if not unknown:
-        check_rest(data, first + sound)
+        _check_chunks(data, first + sound, order)
     patches = []
     if unknown and sound < 0xFFFFFFFF:
         if long_size is None:
@@ -156,9 +169,21 @@ def _inspect_w64(data: FileBytes) -> Contents:
     sound = sound_bytes(data, first, size - 24, unknown)
     rest = (place + size + 7) // 8 * 8
     if not unknown and len(data) > rest and data[rest + 4 : rest + 16] != GUID_TAIL:
-        check_rest(data, first + sound)
+        _check_chunks(data, first + sound, "<")
+    elif not unknown:
+        check_names(_w64_names(data, rest))
     patches = ((place + 16, struct.pack("<Q", sound + 24)),) if unknown else ()
     return Contents(whole_frames(sound, form, not unknown) if form else None, patches)
+
+
+def _w64_names(data: FileBytes, place: int) -> Iterator[bytes]:
+    """Names of the chunks from a place on, without what all have in common."""
+    for _ in range(MOST_CHUNKS):
+        if place + 24 > len(data):
+            return
+        name, size = unpack("<16sQ", data, place)
+        yield name[:4]
+        place += max(24, (size + 7) // 8 * 8)
 
 
 def _inspect_aiff(data: FileBytes) -> Contents:
@@ -169,6 +194,7 @@ def _inspect_aiff(data: FileBytes) -> Contents:
             kind = data[first + 18 : first + 22] if data[8:12] == b"AIFC" else b"NONE"
             common = AIFC_BYTES.get(kind, math.ceil(bits / 8) if kind in AIFC_PLAIN else 0) * channels, frames
         elif name == b"SSND":
+            check_names([name] if sound is not None else [])
             offset, _ = unpack(">II", data, first)
             unknown = size in (0, *UNKNOWN_32)
             if offset > len(data):
@@ -231,9 +257,18 @@ def _inspect_caf(data: FileBytes) -> Contents:
         raise DamagedError(f"a chunk of {size} bytes, where at least 4 are needed")
     sound = sound_bytes(data, first, size - 4, unknown)
     if not unknown:
-        check_rest(data, first + sound)
+        check_names(_caf_names(data, check_rest(data, first + sound)))
     patches = ((place + 4, struct.pack(">Q", sound + 4)),) if unknown else ()
     return Contents(whole_frames(sound, frame, not unknown) if frame else None, patches)
+
+
+def _caf_names(data: FileBytes, place: int) -> Iterator[bytes]:
+    for _ in range(MOST_CHUNKS):
+        if place + 12 > len(data):
+            return
+        name, size = unpack(">4sQ", data, place)
+        yield name
+        place += 12 + size
 
 
 def _inspect_nist(data: FileBytes) -> Contents:

@@ -120,6 +120,25 @@ def test_other_codings_are_read_whole_or_named(name, subtype, noise, tmp_path):
             read(path, broken)
 
 
+@pytest.mark.parametrize(
+    ("name", "chunk"),
+    [
+        ("wav", b"data" + struct.pack("<I", 2000)),
+        ("wav", b"LIST" + struct.pack("<I4s", 4, b"INFO") + b"data" + struct.pack("<I", 2000)),
+        ("aiff", b"SSND" + struct.pack(">III", 2008, 0, 0)),
+        ("w64", b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a") + struct.pack("<Q", 2024)),
+        ("caf", b"data" + struct.pack(">QI", 2004, 0)),
+    ],
+)
+def test_a_second_chunk_of_samples_is_named(name, chunk, noise, tmp_path):
+    """A decoder would give the first one, and say nothing."""
+    soundfile.write(tmp_path / f"a.{name}", noise[:8000], RATE, "PCM_16", format=name.upper())
+    content = (tmp_path / f"a.{name}").read_bytes()
+    assert len(read_mono(tmp_path / f"a.{name}")[0]) == 8000
+    with pytest.raises(UnusableAudioError, match="holds more than one chunk of samples"):
+        read(tmp_path / f"a.{name}", content + chunk + bytes(2000))
+
+
 def patched(content, mark, offset, value):
     place = content.index(mark) + offset
     return content[:place] + value + content[place + len(value) :]
