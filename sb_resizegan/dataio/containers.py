@@ -173,7 +173,8 @@ def _inspect_w64(data: FileBytes) -> Contents:
     elif not unknown:
         check_names(_w64_names(data, rest))
     patches = ((place + 16, struct.pack("<Q", sound + 24)),) if unknown else ()
-    return Contents(whole_frames(sound, form, not unknown) if form else None, patches)
+    # The decoder takes chunks behind the samples for samples.
+    return Contents(whole_frames(sound, form, not unknown) if form else None, patches, end=first + sound)
 
 
 def _w64_names(data: FileBytes, place: int) -> Iterator[bytes]:

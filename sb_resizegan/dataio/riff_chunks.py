@@ -79,7 +79,7 @@ def check_rest(data: FileBytes, place: int, has_chunks: bool = True) -> int:
 
 
 def check_names(names: Iterable[bytes]) -> None:
-    """Of several chunks of samples a decoder would give one. What has no name is no chunk, nor what follows."""
+    """Of several chunks of samples, a decoder would give one. What follows a chunk without name is none."""
     if any(name in SOUND_NAMES for name in itertools.takewhile(_is_name, names)):
         raise DamagedError("holds more than one chunk of samples")
 

@@ -139,6 +139,22 @@ def test_a_second_chunk_of_samples_is_named(name, chunk, noise, tmp_path):
         read(tmp_path / f"a.{name}", content + chunk + bytes(2000))
 
 
+@pytest.mark.parametrize(
+    ("name", "chunk"),
+    [
+        ("wav", b"LIST" + struct.pack("<I4s", 4, b"INFO") + bytes(9000)),
+        ("w64", b"list" + bytes.fromhex("f3acd3118cd100c04f8edb8a") + struct.pack("<Q", 40) + bytes(16)),
+        ("caf", b"free" + struct.pack(">Q", 9000) + bytes(9000)),
+        ("aiff", b"ANNO" + struct.pack(">I4s", 4, b"note")),
+    ],
+)
+def test_chunks_behind_the_samples_are_no_sound(name, chunk, noise, tmp_path):
+    soundfile.write(tmp_path / f"a.{name}", noise[:8000], RATE, "PCM_16", format=name.upper())
+    content = (tmp_path / f"a.{name}").read_bytes()
+    waveform, _ = read(tmp_path / f"a.{name}", content + chunk)
+    np.testing.assert_allclose(waveform, noise[:8000], atol=2**-15)
+
+
 def patched(content, mark, offset, value):
     place = content.index(mark) + offset
     return content[:place] + value + content[place + len(value) :]
