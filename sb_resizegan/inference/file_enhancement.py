@@ -23,6 +23,8 @@ __all__ = ["FileEnhancement", "sample_paths"]
 logger = get_logger(__name__)
 
 FADE_SECONDS = 0.1
+# Of files with more, chunks and what they are computed with besides are shorter: the memory must not grow.
+CHANNELS, CHANNELS_OF_CONTEXT = 8, 64
 
 # Samples of the model's input and of its output, ``(time, channels)`` each, in order.
 Pairs = Iterator[tuple[np.ndarray, np.ndarray]]
@@ -241,7 +243,7 @@ class FileEnhancement:
         def enhance(part: np.ndarray, first: int) -> np.ndarray:
             enhanced = np.zeros_like(part)
             for channel, level in enumerate(source.levels):
-                # One by one: the memory must not grow with the channels.
+                # One by one: what the model takes for a chunk is many times the chunk.
                 if level > 0:
                     row = torch.from_numpy(part[:, channel].copy()).to(self._model.device).unsqueeze(0)
                     own = torch.tensor([level], dtype=torch.float32, device=self._model.device)
@@ -260,12 +262,17 @@ class FileEnhancement:
             source.blocks(),
             source.resampled_frames,
             enhance,
-            max(self._chunk, hop, fade),
-            self._context,
+            max(_shared(self._chunk, channels, CHANNELS), hop, fade),
+            _shared(self._context, channels, CHANNELS_OF_CONTEXT),
             fade,
             hop,
         ):
             yield chunk[:, :channels], chunk[:, channels:]
+
+
+def _shared(samples: int, channels: int, most: int) -> int:
+    """What is left of a length for each channel where there are more than some."""
+    return samples * most // max(most, channels)
 
 
 def sample_paths(path: str | os.PathLike, num_samples: int | None) -> list[Path]:

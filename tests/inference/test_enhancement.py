@@ -13,6 +13,7 @@ import torch
 from sb_resizegan.dataio.audio import UnusableAudioError
 from sb_resizegan.dataio.resampling import resample
 from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError, shipped_models
+from sb_resizegan.inference.seeded_latents import enhance_stretch
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.models.window_generator import WindowGenerator
 from tests.inference.small import small_generator, small_model
@@ -183,6 +184,26 @@ def test_each_channel_is_enhanced_for_itself(model, speech, tmp_path):
             channel, enhanced_file(model, tmp_path, alone, **options), rtol=0, atol=1e-6
         )
     assert not joint[:, 2].any()
+
+
+def test_the_memory_does_not_grow_with_the_channels(model, speech, tmp_path, monkeypatch):
+    """What is enhanced at a time has not ten times as many samples where there are ten times the channels."""
+    parts = []
+
+    def spied(generator, row, *arguments):
+        parts.append(row.shape[1])
+        return enhance_stretch(generator, row, *arguments)
+
+    monkeypatch.setattr("sb_resizegan.inference.file_enhancement.enhance_stretch", spied)
+    options = {"chunk_seconds": 2.0, "context_seconds": 0.1}
+    longest = {}
+    for channels in (10, 100):
+        parts.clear()
+        noisy = np.stack([np.roll(speech[:48000], 99 * number) for number in range(channels)], axis=1)
+        enhanced = enhanced_file(model, tmp_path, noisy, **options)
+        assert enhanced.shape == noisy.shape and (np.abs(enhanced).max(axis=0) > 0).all()
+        longest[channels] = max(parts) * channels
+    assert longest[100] < 3 * longest[10]
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
