@@ -125,7 +125,8 @@ def enhance(model: Any, options: argparse.Namespace, jobs: list, bar: Any) -> Ou
     from sb_resizegan.utils.partial import partial_path, unlink_unlocked
 
     outcome = Outcome([], [], [], [])
-    records = EnhancedRecords(options.output, model_identity(model.mods.generator), options.seed)
+    reduced = f"{options.reduce} of {options.num_samples}" if options.reduce else None
+    records = EnhancedRecords(options.output, model_identity(model.mods.generator), options.seed, reduced)
     waiting = []
     for job in jobs:
         if job.done and not options.overwrite:

@@ -57,6 +57,8 @@ class EnhancedRecords:
         From `model_identity`.
     seed : int
         Of the latents.
+    reduced : str, optional
+        What several results for a file are reduced to, in words.
 
     Example
     -------
@@ -71,9 +73,9 @@ class EnhancedRecords:
     'another model made it'
     """
 
-    def __init__(self, folder: str | os.PathLike, model: str, seed: int) -> None:
+    def __init__(self, folder: str | os.PathLike, model: str, seed: int, reduced: str | None = None) -> None:
         self._folder = Path(folder)
-        self._facts = {"model": model, "seed": seed}
+        self._facts = {"model": model, "seed": seed, **({"reduced": reduced} if reduced else {})}
         self._lines: dict[str, dict[str, Any]] = {}
         try:
             text = (self._folder / RECORDS_NAME).read_text(encoding="utf-8")
@@ -134,6 +136,8 @@ class EnhancedRecords:
             return "another model made it"
         if record and record.get("seed") != self._facts["seed"]:
             return "it was made with another seed"
+        if record and record.get("reduced") != self._facts.get("reduced"):
+            return "it was made of other draws"
         return None
 
     def _name(self, job: Job) -> str:

@@ -12,6 +12,7 @@ from sb_resizegan.augment.degradations import RANGES, Degradations, NoDegradatio
 from sb_resizegan.augment.degraded_speech import DegradedSpeech
 from sb_resizegan.augment.late_reverberation import reverberate
 from sb_resizegan.augment.lost_information import lost_between
+from sb_resizegan.augment.mixture_options import Changes, Noises
 from sb_resizegan.augment.packet_loss import lose_packets
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.models.spectral_generator import SpectralGenerator
@@ -158,6 +159,34 @@ def test_each_degradation_alone_is_seeded_and_says_what_it_took(recordings, name
     assert batch.lost.shape == (3, 257, 126) and 0 <= float(batch.lost.min()) <= float(batch.lost.max()) <= 1
     assert 0.005 < float(batch.lost.mean()) < 0.95
     assert float(batch.noisy.abs().max()) <= 0.991 and float(batch.clean.abs().max()) <= 0.991
+
+
+def test_recorded_rooms_and_noise_are_used(recordings, tmp_path):
+    """A response of two paths, and a tone for noise."""
+    response = np.zeros(4000, dtype=np.float32)
+    response[[10, 3000]] = 0.9, 0.2
+    for folder, signal in (("rooms", response), ("noise", 0.1 * np.sin(np.arange(RATE) * 2 * np.pi / 16))):
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "one.wav", signal, RATE)
+    cache = tmp_path / "cache"
+    noise = Recordings(tmp_path / "noise", RATE, cache_folder=cache)
+    options = {"impulse_responses": True, "min_seconds": 0.02, "cache_folder": cache}
+    rirs = Recordings(tmp_path / "rooms", RATE, **options)
+    names = {"late_reverberation_db": (0, 0), "added_noise_db": (0, 0)}
+    recorded = {"noise": noise, "rirs": rirs, "noises": Noises(babble=0, coloured=0, second_noise=0)}
+    for name, strength in names.items():
+        source = DegradedSpeech(
+            recordings, degradations=Degradations(**{name: strength}, intact=0.0), segment_samples=2 * RATE,
+            changes=Changes(equaliser=0, speed_change=0), **recorded,
+        )  # fmt: skip
+        batch = source.batch(0, 2, seed=1)
+        error = (batch.noisy - batch.clean).numpy()
+        if name == "added_noise_db":
+            power = np.square(np.abs(np.fft.rfft(error, axis=1)))
+            assert (power[:, 1900:2100].sum(1) > 0.99 * power.sum(1)).all()  # 1 kHz
+        else:
+            # At 0 dB the late path is as loud as the early one, and comes 2990 samples later.
+            assert np.abs(error[:, 2990:] - batch.clean[:, :-2990].numpy()).max() < 2e-3
 
 
 def test_what_the_mask_leaves_out_is_still_there(recordings):

@@ -187,6 +187,23 @@ def test_options_reach_the_model(main, model, speech, tmp_path):
     assert np.array_equal(run("plain", "--seed", 1, "--overwrite")[0], seeded[0])
 
 
+def test_several_draws_are_reduced_to_one_file(main, model, speech, tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", speech[:16000], 16000, "FLOAT")
+
+    def run(folder, *options):
+        words = tmp_path / "a.wav", "-o", tmp_path / folder, "--model", model, "--num_samples", 3, *options
+        assert main(*words) == 0
+        return [soundfile.read(path)[0] for path in sorted((tmp_path / folder).glob("*.wav"))]
+
+    draws = run("draws")
+    ((mean,), (best,)) = run("mean", "--reduce", "mean"), run("best", "--reduce", "best")
+    assert names(tmp_path / "mean") == names(tmp_path / "best") == ["a.wav"]
+    assert np.abs(mean - np.mean(draws, axis=0)).max() < 1e-6
+    assert any(np.array_equal(best, draw) for draw in draws)
+    run("mean", "--reduce", "best")
+    assert "it was made of other draws" in capsys.readouterr().err
+
+
 def test_a_full_disk_is_listed_and_leaves_nothing_half(main, model, speech, tmp_path, capsys):
     """The long file does not fit, the short one does."""
     (tmp_path / "in").mkdir()
@@ -213,6 +230,7 @@ def test_a_full_disk_is_listed_and_leaves_nothing_half(main, model, speech, tmp_
         (["in", "-o", "in"], "in/a.wav would become in/a.wav, which is an input"),
         (["in", "-o", "a.wav"], "--output: a.wav is no folder"),
         (["in", "-o", "out", "--num_samples", "0"], "--num_samples: expected at least 1, but got 0"),
+        (["in", "-o", "out", "--reduce", "mean"], "--reduce: expected --num_samples beside it, but got mean"),
         (["in", "-o", "out", "--chunk_seconds", "nan"], "--chunk_seconds: expected at least 0.1"),
     ],
 )
