@@ -59,7 +59,7 @@ class TorchStep:
 
     def __init__(self, generator: Any, sample_rate: int) -> None:
         try:
-            self._step = StreamingStep(generator).eval()
+            self._step = StreamingStep(generator, prepared=True).eval()
         except ValueError as error:
             raise ModelSourceError(f"this model cannot run on a stream: {error}") from error
         self._device = next(generator.parameters()).device
@@ -70,14 +70,14 @@ class TorchStep:
         """States before the first hop of so many streams."""
         return list(self._step.initial(streams).values())
 
-    @torch.inference_mode()
     def __call__(
         self, samples: np.ndarray, latent: np.ndarray | None, states: list[torch.Tensor]
     ) -> tuple[np.ndarray, list[torch.Tensor]]:
         """From a hop ``(streams, hop)`` to the enhanced hop before it, and the states for the next."""
-        own = None if latent is None else torch.from_numpy(latent).to(self._device)
-        enhanced, *after = self._step(torch.from_numpy(samples).to(self._device), own, *states)
-        return enhanced.cpu().numpy(), after
+        with torch.inference_mode():
+            own = None if latent is None else torch.from_numpy(latent).to(self._device)
+            enhanced, *after = self._step(torch.from_numpy(samples).to(self._device), own, *states)
+            return enhanced.cpu().numpy(), after
 
 
 class OnnxStep:
@@ -123,16 +123,30 @@ class OnnxStep:
                 f"but its metadata say {said.get('format')!r}"
             )
         self.metadata = dict(said)
-        self.hop, self.sample_rate, self.latent_dim = (
-            int(said[name]) for name in ("hop", "sample_rate", "latent_dim")
-        )
+        try:
+            self.hop, self.sample_rate, self.latent_dim = (
+                int(said[name]) for name in ("hop", "sample_rate", "latent_dim")
+            )
+        except (KeyError, ValueError) as error:
+            raise ModelSourceError(
+                f"{path}: expected metadata hop, sample_rate and latent_dim that are whole numbers, "
+                f"but got {self.metadata}"
+            ) from error
         self._outputs = [output.name for output in self._session.get_outputs()]
-        # Dimensions that are no number stand for streams, times so many.
+        inputs = {entry.name: entry.shape for entry in self._session.get_inputs()}
         self._states = {
-            entry.name: entry.shape
-            for entry in self._session.get_inputs()
-            if entry.name not in ("samples", "latent", "noisy_share")
+            name: shape for name, shape in inputs.items() if name not in ("samples", "latent", "noisy_share")
         }
+        expected = {"samples": [1, self.hop], "noisy_share": [1]}
+        if self.latent_dim:
+            expected["latent"] = [1, self.latent_dim]
+        found = {name: shape for name, shape in inputs.items() if name not in self._states}
+        names = ["enhanced", *(f"{name}_after" for name in self._states)]
+        if found != expected or self._outputs != names:
+            raise ModelSourceError(
+                f"{path}: expected the inputs {expected} beside states, and the outputs {names}, "
+                f"but got {found} and {self._outputs}"
+            )
         self._share = np.zeros(1, dtype=np.float32)  # the stream does its own mixing
 
     def initial(self, streams: int) -> list[list[np.ndarray]]:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.nn.functional import conv1d, pad
 
+from sb_resizegan.models.frame_network import FrameFunction
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.nnet.real_spectra import EPSILON, times_mask, to_power
 from sb_resizegan.utils.checks import check_positive
@@ -119,7 +120,11 @@ class FollowingGenerator(SpectralGenerator):
         return states
 
     def stream_frame(
-        self, spectrum: torch.Tensor, latent: torch.Tensor | None, *states: torch.Tensor
+        self,
+        spectrum: torch.Tensor,
+        latent: torch.Tensor | None,
+        *states: torch.Tensor,
+        network: FrameFunction | None = None,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The next frame of a stream; see `SpectralGenerator.stream_frame()`."""
         if not self.causal:
@@ -130,7 +135,7 @@ class FollowingGenerator(SpectralGenerator):
         weights = self.weights[0, 0, : self.reach + 1]
         level = ((power * weights).sum(1) / (seen * weights).sum(1) + FLOOR**2).sqrt().view(-1, 1, 1)
         compressed = to_power(spectrum[:, :-1] / level, self.compression)
-        x, after = self.stream_outputs(compressed, latent, states)
+        x, after = (network or self.stream_outputs)(compressed, latent, states)
         estimate = times_mask(compressed, x)
         if self.direct:
             estimate = estimate + x[..., 2:]

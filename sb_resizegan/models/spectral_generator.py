@@ -16,6 +16,7 @@ from torch import nn
 
 from sb_resizegan.models.dual_path import DualPathBlock
 from sb_resizegan.models.enhancement_generator import EnhancementGenerator
+from sb_resizegan.models.frame_network import FrameFunction
 from sb_resizegan.nnet.activations import LEAKY_SLOPE
 from sb_resizegan.nnet.downsampling import Downsample1d
 from sb_resizegan.nnet.real_spectra import EPSILON, times_mask, to_power
@@ -172,9 +173,8 @@ class SpectralGenerator(EnhancementGenerator):
         Returns
         -------
         torch.Tensor
-            Complex, ``(batch, bins, frames)``.
+            Complex, ``(batch, bins, frames)``; around 1 if untrained, which passes the speech on.
         """
-        # Around 1: an untrained model passes the speech on.
         return 1 + self.outputs(compressed, latent)[0]
 
     def outputs(self, compressed: torch.Tensor, latent: torch.Tensor | None) -> list[torch.Tensor]:
@@ -253,7 +253,11 @@ class SpectralGenerator(EnhancementGenerator):
         return states
 
     def stream_frame(
-        self, spectrum: torch.Tensor, latent: torch.Tensor | None, *states: torch.Tensor
+        self,
+        spectrum: torch.Tensor,
+        latent: torch.Tensor | None,
+        *states: torch.Tensor,
+        network: FrameFunction | None = None,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The next frame of a stream, in real numbers; frame by frame as `enhance()` has it at once.
 
@@ -265,6 +269,8 @@ class SpectralGenerator(EnhancementGenerator):
             ``(streams, latent_dim)``.
         *states : torch.Tensor
             Of `stream_states()`, or from the frame before.
+        network : callable, optional
+            In place of `stream_outputs()`; see `frame_network`.
 
         Returns
         -------
@@ -281,10 +287,9 @@ class SpectralGenerator(EnhancementGenerator):
         if not self.causal:
             raise ValueError("stream_frame: expected a causal generator, but got one that looks ahead")
         compressed = to_power(spectrum[:, :-1], self.compression)
-        x, after = self.stream_outputs(compressed, latent, states)
-        return nn.functional.pad(
-            to_power(times_mask(compressed, x), 1 / self.compression), (0, 0, 0, 1)
-        ), after
+        x, after = (network or self.stream_outputs)(compressed, latent, states)
+        enhanced = to_power(times_mask(compressed, x), 1 / self.compression)
+        return nn.functional.pad(enhanced, (0, 0, 0, 1)), after
 
     def stream_outputs(
         self, compressed: torch.Tensor, latent: torch.Tensor | None, states: Sequence[torch.Tensor]

@@ -203,9 +203,12 @@ class Downsample1d(nn.Module):
             x = F.pad(x, (0, missing))
         if not self.fused:
             return downsample(x, self.weight, self.bias, self.factor, self.lowpass)
-        kernels = composed_kernels(self.table, self.weight).unflatten(0, self.block_shape)
-        y = block_convolution(x.transpose(1, 2), kernels, self.bias, self.before, self.after)
+        y = block_convolution(x.transpose(1, 2), *self.fused_kernels()[:2], self.before, self.after)
         return y.transpose(1, 2)
+
+    def fused_kernels(self) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        """Kernels `(p, taps, r, out, in)` and bias for `block_convolution`; it needs no edge weights."""
+        return composed_kernels(self.table, self.weight).unflatten(0, self.block_shape), self.bias, None
 
     def extra_repr(self) -> str:
         return (

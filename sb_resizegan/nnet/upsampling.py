@@ -254,7 +254,7 @@ class Upsample1d(nn.Module):
         check_input(x, self.in_channels)
         if not self.fused:
             return upsample(x, self.weight, self.bias, self.factor, self.mode, self.phases)
-        kernels, bias, edges = self._fused_kernels()
+        kernels, bias, edges = self.fused_kernels()
         y = block_convolution(x.transpose(1, 2), kernels, bias, self.before, self.after, edges)
         return y.transpose(1, 2)
 
@@ -284,7 +284,7 @@ class Upsample1d(nn.Module):
         table = torch.cat([rows.flatten(0, -2) for rows in (table, *edges)]).float()
         self.register_buffer("table", table, persistent=False)
 
-    def _fused_kernels(self) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor] | None]:
+    def fused_kernels(self) -> tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor] | None]:
         """Kernels `(p, taps, r, out, in)`, bias and edge weights for `block_convolution`."""
         learned = self.weight.transpose(0, 1) if self.mode == "transpose" else self.weight
         products = composed_kernels(self.table, learned).split([math.prod(shape) for shape in self.shapes])

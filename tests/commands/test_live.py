@@ -68,6 +68,26 @@ def test_a_driver_s_nan_and_xruns_do_not_stop_it(model):
     assert (live.figures.xruns, live.stream.not_finite, live.figures.blocks) == (1, 1, 6)
 
 
+def test_a_block_of_no_samples_changes_nothing(model):
+    plain, empty = (LiveEnhancement(StreamingEnhancement.of_model(model)) for _ in range(2))
+    signal, nothing = noise(256 * 6), np.empty((0, 1), np.float32)
+    outputs = []
+    for block in np.split(signal, 6):
+        empty.callback(nothing, nothing.copy(), 0, None, "")
+        outputs.append(empty.block(block))
+    np.testing.assert_array_equal(outputs, [plain.block(block) for block in np.split(signal, 6)])
+    assert empty.figures.late == plain.figures.late
+
+
+def test_a_stream_that_has_ended_says_so_and_begins_again(model):
+    live = LiveEnhancement(StreamingEnhancement.of_model(model))
+    live.stream.flush()
+    with pytest.raises(RuntimeError, match="call reset"):
+        live.block(noise(256))
+    live.stream.reset()
+    assert live.block(noise(256)).shape == (256, 1)
+
+
 def test_a_device_that_is_gone_ends_it_with_a_line(model, capsys):
     for card in (SimpleNamespace(active=False), SimpleNamespace(active=True)):
         live = LiveEnhancement(StreamingEnhancement.of_model(model))

@@ -313,3 +313,5 @@ def register():
         return tensor.device.type == "cpu" and tensor.untyped_storage().data_ptr() in _pinned
 
     torch.Tensor.pin_memory, torch.Tensor.is_pinned = pin_memory, is_pinned
+    # A wrapper's views want the version counter that tensors have not got there.
+    torch.inference_mode = torch.no_grad

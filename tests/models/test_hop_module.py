@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from sb_resizegan.models.following_generator import FollowingGenerator
-from sb_resizegan.models.hop_module import StreamingStep, fourier_matrices
+from sb_resizegan.models.frame_network import FrameNetwork
+from sb_resizegan.models.hop_module import StreamingStep, fourier_matrices, has_frame_network
 from sb_resizegan.models.spectral_generator import SpectralGenerator
+from sb_resizegan.nnet.upsampling import UPSAMPLING_MODES
 
 SMALL = {"channels": 8, "time_units": 12, "band_units": 8, "blocks": 2, "causal": True}
 
@@ -30,9 +32,9 @@ def generators():
 
 
 @torch.no_grad()
-def streamed(generator, noisy, latent):
+def streamed(generator, noisy, latent, prepared=False):
     """All hops of noisy speech through the step; the last frame hears zeros and has the last latent again."""
-    step, states, hops = StreamingStep(generator), None, []
+    step, states, hops = StreamingStep(generator, prepared), None, []
     states = step.initial(len(noisy)).values()
     for number, samples in enumerate([*noisy.split(step.hop, 1), torch.zeros(len(noisy), step.hop)]):
         own = None if latent is None else latent[..., min(number, latent.shape[2] - 1)]
@@ -41,8 +43,9 @@ def streamed(generator, noisy, latent):
     return torch.cat(hops[1:], dim=1)
 
 
+@pytest.mark.parametrize("prepared", [False, True])
 @pytest.mark.parametrize("name", list(generators()))
-def test_hop_by_hop_equals_one_pass(name):
+def test_hop_by_hop_equals_one_pass(name, prepared):
     generator = generators()[name]
     time = 40 * generator.hop
     noisy = torch.randn(2, time) * torch.tensor([[0.1], [0.003]])  # within full scale
@@ -51,7 +54,40 @@ def test_hop_by_hop_equals_one_pass(name):
     with torch.no_grad():
         whole = generator(noisy, latent)
     assert (whole - noisy).abs().amax() > 0.01  # it does something
-    assert (streamed(generator, noisy, latent) - whole).abs().amax() < 1e-5
+    assert (streamed(generator, noisy, latent, prepared) - whole).abs().amax() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"upsampling": mode, "downsampling": "blur"} for mode in UPSAMPLING_MODES),
+        {"factors": (16, 4), "kernel_size": 16},
+        {"factors": (2, 2, 2), "kernel_size": 3},
+    ],
+)
+@torch.no_grad()
+def test_a_frame_prepared_is_that_of_the_layers(options):
+    torch.manual_seed(0)
+    generator = SpectralGenerator(**SMALL, **options).eval()
+    assert has_frame_network(generator)
+    states = [torch.randn_like(state) for state in generator.stream_states(3).values()]
+    frame, latent = torch.randn(3, 256, 2), torch.randn(3, generator.latent_dim)
+    one, other = (f(frame, latent, states) for f in (FrameNetwork(generator), generator.stream_outputs))
+    for ours, theirs in zip([one[0], *one[1]], [other[0], *other[1]], strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_a_network_of_ones_own_is_not_replaced():
+    class Louder(SpectralGenerator):
+        def stream_outputs(self, compressed, latent, states):
+            x, after = super().stream_outputs(compressed, latent, states)
+            return x + 1, after
+
+    generator = Louder(**SMALL, latent_dim=0)
+    noisy = 0.1 * torch.randn(1, 4 * generator.hop)
+    plain, prepared = (streamed(generator, noisy, None, ready) for ready in (False, True))
+    torch.testing.assert_close(prepared, plain, atol=1e-5, rtol=0)
 
 
 def test_states_are_named_once_and_keep_their_shapes():

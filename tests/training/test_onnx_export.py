@@ -161,10 +161,26 @@ def broken(folder, name):
         )
     if name == "empty":
         path.write_bytes(b"")
+    if name in ("of another hop", "without its rate", "with another output"):
+        model = onnx.load(folder / "spectral.onnx")
+        said = {entry.key: entry for entry in model.metadata_props}
+        if name == "of another hop":
+            said["hop"].value = "128"
+        elif name == "without its rate":
+            model.metadata_props.remove(said["sample_rate"])
+        else:
+            model.graph.output.pop()
+        onnx.save(model, path)
     return path
 
 
-@pytest.mark.parametrize("name", ["missing", "cut off", "of no format", "another model's", "empty"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("missing", "cut off", "of no format", "another model's", "empty"),
+        *("of another hop", "without its rate", "with another output"),
+    ],
+)
 def test_what_is_no_such_file_is_named_in_one_line(folder, name):
     with pytest.raises(ModelSourceError, match=name) as caught:
         StreamingEnhancement.from_onnx(broken(folder, name))
