@@ -93,14 +93,16 @@ def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
                 f"but got {values[key]!r}"
             )
     folder = values["data_folder"]
-    if folder is not None and not folder.startswith(PROMPTS) and not Path(folder).is_dir():
-        raise RunError(f"data_folder: expected a folder of speech or {PROMPTS}LANGUAGE, but got {folder!r}")
+    if folder is not None and not folder.startswith(PROMPTS) and not Path(folder).exists():
+        raise RunError(
+            f"data_folder: expected a folder or a list of speech, or {PROMPTS}LANGUAGE, but got {folder!r}"
+        )
     if run_opts["test_only"]:
         raise RunError("--test_only: there is no test stage; `sb-resizegan measure` measures a generator")
 
 
 def prepare(hparams: Mapping[str, Any]) -> str:
-    """Fetches the default corpus unless a folder is given; makes manifests; returns the speech's folder."""
+    """Makes manifests of the speech, of the default corpus if none is given; returns its folder."""
     folder = hparams["data_folder"] or DEFAULT_CORPUS
     if folder.startswith(PROMPTS):
         folder = prepare_default_corpus(folder.removeprefix(PROMPTS))
@@ -112,7 +114,7 @@ def prepare(hparams: Mapping[str, Any]) -> str:
         min_seconds=hparams["window_samples"] / hparams["sample_rate"],
         seed=hparams["seed"],
     )
-    return str(folder)
+    return str(folder if Path(folder).is_dir() else Path(folder).parent)
 
 
 def load_windows(hparams: Mapping[str, Any]) -> list[SpeechWindows]:
@@ -130,7 +132,10 @@ def load_windows(hparams: Mapping[str, Any]) -> list[SpeechWindows]:
             )
             for name in ("train", "valid")
         ]
-    except ValueError as error:  # no usable speech, or a setting of the data out of range
+    except (
+        ValueError,
+        FileNotFoundError,
+    ) as error:  # no usable speech, a list of some other kind, or a setting of the data out of range
         raise RunError(error) from error
 
 

@@ -11,6 +11,7 @@ from sb_resizegan.dataio.audio import UnusableAudioError
 from sb_resizegan.dataio.long_signal import Signal, cut_alike, read_any_length
 from sb_resizegan.dataio.manifests import read_manifest
 from sb_resizegan.dataio.prepare.pair_checks import within_tolerance
+from sb_resizegan.dataio.prepare.pair_lists import COLUMNS, SIDES, WAV_KEYS
 
 __all__ = ["Utterance", "measured_snr_db", "read_pair", "read_pair_manifest", "read_utterances"]
 
@@ -45,7 +46,7 @@ def read_utterances(
     Arguments
     ---------
     manifest_json : str or Path
-        SpeechBrain's json: ``{id: {"clean": path, "noisy": path, "length": seconds, "snr_db": optional}}``.
+        Of pairs; see `read_pair_manifest()`.
     data_root : str or Path, optional
         What ``{data_root}`` in its paths stands for.
     sample_rate : int
@@ -66,7 +67,8 @@ def read_utterances(
     >>> import json, soundfile
     >>> folder = getfixture("tmp_path")
     >>> soundfile.write(folder / "a.wav", np.ones(8000), 16000)
-    >>> pair = {"clean": "{data_root}/a.wav", "noisy": "{data_root}/a.wav", "length": 0.5, "snr_db": 5}
+    >>> path = "{data_root}/a.wav"
+    >>> pair = {"clean_wav": path, "noisy_wav": path, "length": 0.5, "snr_db": 5}
     >>> _ = (folder / "test.json").write_text(json.dumps({"a": pair}))
     >>> [(u.name, u.noisy.shape, u.snr_db) for u in read_utterances(folder / "test.json", folder)]
     [('a', (8000,), 5)]
@@ -98,14 +100,15 @@ def read_pair_manifest(manifest_json: str | Path, data_root: str | Path | None =
     Arguments
     ---------
     manifest_json : str or Path
-        From ``prepare_pairs``, or made by hand: ``{id: {"clean", "noisy", "length"}}``, "snr_db" optional.
+        From ``prepare_pairs``, SpeechBrain's VoiceBank recipe, or made by hand: ``{id: {"clean_wav",
+        "noisy_wav", "length"}}``, paths and seconds, also ``clean`` and ``noisy``; "snr_db" optional.
     data_root : str or Path, optional
         Stands for ``{data_root}`` in its paths.
 
     Returns
     -------
     dict
-        Entry by id.
+        Entry by id, whose files are ``clean`` and ``noisy``.
 
     Raises
     ------
@@ -117,17 +120,20 @@ def read_pair_manifest(manifest_json: str | Path, data_root: str | Path | None =
     Example
     -------
     >>> path = getfixture("tmp_path") / "test.json"
-    >>> _ = path.write_text('{"a": {"clean": "/c.wav", "noisy": "{data_root}/n.wav", "length": 1.5}}')
+    >>> pair = '{"clean_wav": "/c.wav", "noisy_wav": "{data_root}/n.wav", "length": 1.5}'
+    >>> _ = path.write_text(f'{{"a": {pair}}}')
     >>> read_pair_manifest(path, "/corpus")["a"]["noisy"]
     '/corpus/n.wav'
     """
-    pairs = read_manifest(manifest_json, data_root)
-    for name, entry in pairs.items():
-        missing = [key for key in ("clean", "noisy", "length") if key not in entry]
+    pairs = {}
+    for name, entry in read_manifest(manifest_json, data_root).items():
+        entry = {COLUMNS.get(key, key): value for key, value in entry.items()}
+        missing = [WAV_KEYS.get(key, key) for key in (*SIDES, "length") if key not in entry]
         if missing:
             raise ValueError(
-                f"{manifest_json}, {name!r}: expected clean, noisy and length, but lacks {missing}"
+                f"{manifest_json}, {name!r}: expected clean_wav, noisy_wav and length, but lacks {missing}"
             )
+        pairs[name] = entry
     return pairs
 
 

@@ -25,6 +25,7 @@ EXTRAS = {
     "rooms": ("pyroomacoustics",),
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "live": ("sounddevice",),
+    "data": ("lhotse", "pyarrow"),
 }
 
 

@@ -206,7 +206,7 @@ def test_debug_leaves_the_output_folder_alone(small_corpus, tmp_path):
         (["--device=cuda:7"], "--device cuda:7: not available here"),
         (
             ["--data_folder=/no/such/folder"],
-            "data_folder: expected a folder of speech .*, but got '/no/such/folder'",
+            "data_folder: expected a folder or a list of speech, .*, but got '/no/such/folder'",
         ),
         (["--precision=fp16"], "--precision fp16: expected a GPU"),
         (["--valid_fraction=2"], "valid_fraction: expected a number above 0 and below 1, but got 2"),

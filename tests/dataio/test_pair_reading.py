@@ -68,10 +68,25 @@ def test_file_that_went_bad_is_named(entries, tmp_path):
         read_pair({**entries["u1"], "noisy": tmp_path / "short.wav"}, RATE)
 
 
+def test_speechbrain_s_manifest_is_read_as_it_is(corpus, entries, tmp_path):
+    """As its VoiceBank recipe writes it, with more in it than is wanted here."""
+    for names in ({}, {"clean": "clean_wav", "noisy": "noisy_wav"}):
+        other = {
+            name: {**{names.get(key, key): value for key, value in entry.items()}, "words": "ASK HER"}
+            for name, entry in entries.items()
+        }
+        (tmp_path / "other.json").write_text(json.dumps(other))
+        read = read_pair_manifest(tmp_path / "other.json")
+        assert {name: {**entry, "words": "ASK HER"} for name, entry in entries.items()} == read
+
+
 def test_wrong_manifests_are_named(entries, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.json"):
         read_pair_manifest(tmp_path / "missing.json")
     del entries["u1"]["clean"]
     (tmp_path / "test.json").write_text(json.dumps(entries))
-    with pytest.raises(ValueError, match=r"test\.json, 'u1': expected clean, noisy and length"):
+    with pytest.raises(
+        ValueError,
+        match=r"test\.json, 'u1': expected clean_wav.*, but lacks \['clean_wav'\]",
+    ):
         read_pair_manifest(tmp_path / "test.json")

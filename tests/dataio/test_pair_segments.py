@@ -191,7 +191,10 @@ def test_lengths_within_the_tolerance_are_cut(speech_files, tmp_path):
         ("{}", "expected at least one recording"),
         ("[1]", "expected entries by id"),
         ("{", "not a json manifest"),
-        ('{"a": {"wav": "a.wav", "length": 1.0}}', r"'a': expected clean, noisy and length, but lacks"),
+        (
+            '{"a": {"wav": "a.wav", "length": 1.0}}',
+            r"'a': expected clean_wav, noisy_wav and length, but lacks",
+        ),
         ('{"a": {"clean": "{data_root}/c", "noisy": "n", "length": 1}}', r"data_root: .*needs {data_root}"),
     ],
 )

@@ -25,6 +25,8 @@ from sb_resizegan.dataio.prepare.pair_matching import (
     joined,
     split_of,
 )
+from sb_resizegan.dataio.prepare.parquet_audio import PARQUET, audio_columns
+from sb_resizegan.dataio.prepare.parquet_pairs import find_parquet_pairs
 from sb_resizegan.dataio.prepare.voicebank import VOICEBANK_FOLDER, find_voicebank
 
 __all__ = ["LAYOUTS", "find_pair_files"]
@@ -41,6 +43,7 @@ LAYOUTS = {
     "beside NAME/clean/ID.flac and NAME/noisy/ID.flac",
     "dns": "DNS-Challenge: clean/clean_fileid_N.wav and noisy/…_fileid_N.wav",
     "folders": "clean/ and noisy/ with equal names inside, also below train/, valid/ and test/",
+    "parquet": "NAME.parquet of Hugging Face datasets with the columns clean and noisy of audio",
 }
 FILE_ID = re.compile(r"fileid_(\d+)", re.I)
 DNS_SNR = re.compile(r"_snr(-?\d+(?:\.\d+)?)_", re.I)
@@ -63,7 +66,7 @@ def find_pair_files(
     Arguments
     ---------
     data_folder : str or Path
-        A folder, or a list with the ending ``.csv``.
+        A folder, a list with the ending ``.csv`` or ``.json``, or a parquet file.
     layout : str, optional
         Key of ``LAYOUTS``; by default the first of them that is there.
     split : str, optional
@@ -101,6 +104,14 @@ def find_pair_files(
         raise ValueError(f"layout: expected null or one of {', '.join(LAYOUTS)}, but got {layout!r}")
     if split is not None and split not in SPLIT_WORDS:
         raise ValueError(f"split: expected null or one of {', '.join(SPLIT_WORDS)}, but got {split!r}")
+    if data_folder.is_file() and data_folder.suffix.lower() == PARQUET and layout in (None, "parquet"):
+        found = FoundPairs("parquet")
+        pairs = find_parquet_pairs(found, data_folder.parent, [data_folder])
+        if pairs is None:
+            raise NoPairsError(
+                f"{data_folder}: expected {LAYOUTS['parquet']}; it has {audio_columns(data_folder)}"
+            )
+        return _with_unique_names(found, pairs, split)
     if data_folder.is_file():
         _check_list(data_folder, layout)
         found = FoundPairs("list")
@@ -141,10 +152,17 @@ def _find(
     if found.layout == "list":
         lists = [path for path in sorted(data_folder.glob("*.csv")) if path.is_file() and is_pair_list(path)]
         return _find_in_lists(found, lists) if lists else None
+    if found.layout == "parquet":
+        tables = [folder / name for folder, _, names in folders for name in names if _is_parquet(name)]
+        return find_parquet_pairs(found, data_folder, tables)
     sources = [folder for folder, subfolders, _ in folders if _sides(folder, subfolders)]
     if found.layout == "dns":
         sources = [folder for folder in sources if _has_file_ids(folder)]
     return _find_in_folders(found, data_folder, sources) if sources else None
+
+
+def _is_parquet(name: str) -> bool:
+    return name.lower().endswith(PARQUET)
 
 
 def _walk(

@@ -10,12 +10,22 @@ from typing import Any, NamedTuple
 
 from sb_resizegan.dataio.audio import AUDIO_SUFFIXES
 
-__all__ = ["LIST_SUFFIXES", "SIDES", "ListedPair", "is_pair_list", "list_columns", "read_pair_list"]
+__all__ = [
+    "COLUMNS",
+    "LIST_SUFFIXES",
+    "SIDES",
+    "WAV_KEYS",
+    "ListedPair",
+    "is_pair_list",
+    "list_columns",
+    "read_pair_list",
+]
 
 SIDES = ("clean", "noisy")
 LIST_SUFFIXES = (".csv", ".json")
-# SpeechBrain's names of the columns, and what its json files have in place of the folder of the data.
-COLUMNS = {"clean_wav": "clean", "noisy_wav": "noisy"}
+# SpeechBrain's names of the files of a pair, and what its json files have in place of the folder of the data.
+WAV_KEYS = {side: f"{side}_wav" for side in SIDES}
+COLUMNS = {key: side for side, key in WAV_KEYS.items()}
 ROOTS = ("{data_root}", "{data_folder}", "$data_folder")
 
 

@@ -12,6 +12,7 @@ from speechbrain.utils.logger import get_logger
 from sb_resizegan.dataio.manifests import read_report, stamp_files
 from sb_resizegan.dataio.prepare.pair_checks import UsablePair, check_pairs
 from sb_resizegan.dataio.prepare.pair_layouts import find_pair_files
+from sb_resizegan.dataio.prepare.pair_lists import WAV_KEYS
 from sb_resizegan.dataio.prepare.pair_matching import FoundPairs, NoPairsError, PairFiles
 from sb_resizegan.dataio.prepare.speech import split_names
 from sb_resizegan.utils.checks import check_count
@@ -28,7 +29,7 @@ COPIES_FOLDER = "resampled"
 # The speakers whom SpeechBrain's VoiceBank recipe validates on.
 VALID_SPEAKERS = {"p226", "p287"}
 # Changes whenever the same files and options would give other manifests.
-FORMAT = 1
+FORMAT = 2
 
 
 def prepare_pairs(
@@ -44,10 +45,11 @@ def prepare_pairs(
     """Makes ``train.json``, ``valid.json``, ``test.json`` (those that have pairs) and ``report.json``.
 
     The layouts of VoiceBank-DEMAND, DNS-Challenge, plain folders and csv lists are told apart by themselves
-    (``find_pair_files``). A manifest is ``{id: {"clean", "noisy", "length"}}``, paths and seconds, with
-    "snr_db" where the corpus states it (the logs of VoiceBank-DEMAND, the names of DNS-Challenge, a list's
-    column). ``{data_root}`` in a path stands for the report's "data_root", ``{save_root}`` for the
-    manifest's own folder: ``read_pair_manifest`` knows that.
+    (``find_pair_files``). A manifest has the keys of SpeechBrain's VoiceBank recipe,
+    ``{id: {"clean_wav", "noisy_wav", "length"}}``, paths and seconds, with "snr_db" where the corpus states
+    it (the logs of VoiceBank-DEMAND, the names of DNS-Challenge, a list's column). ``{data_root}`` in a path
+    stands for the report's "data_root", ``{save_root}`` for the manifest's own folder:
+    ``read_pair_manifest`` knows that.
 
     Every file is read to its end. A pair is left out, counted and named in the report, under one of: "no
     partner", "missing" (a list names what isn't there), "same name twice", "not audio" (by its ending),
@@ -217,11 +219,9 @@ def _is_whole(save_folder: Path, report: Mapping[str, Any]) -> bool:
                 entries = json.loads(path.read_text(encoding="utf-8")).values()
             except ValueError:
                 return False
-            files = (entry[key] for entry in entries for key in ("clean", "noisy"))
-            files = (
-                file.format(data_root="", save_root=save_folder) for file in files if "{save_root}" in file
-            )
-            if not all(map(os.path.isfile, files)):
+            files = [entry[key] for entry in entries for key in WAV_KEYS.values()]
+            copies = [file.format(save_root=save_folder) for file in files if file.startswith("{save_root}")]
+            if not all(map(os.path.isfile, copies)):
                 return False
     return True
 
@@ -265,7 +265,7 @@ def _held_out(layout: str, pairs: Sequence[PairFiles], valid_fraction: float, se
 
 def _entry(pair: PairFiles, result: UsablePair, data_root: Path, save_folder: Path) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        side: _manifest_path(path, data_root, save_folder)
+        WAV_KEYS[side]: _manifest_path(path, data_root, save_folder)
         for side, path in (("clean", result.clean), ("noisy", result.noisy))
     }
     entry["length"] = result.length

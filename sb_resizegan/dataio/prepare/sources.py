@@ -1,4 +1,4 @@
-"""What a user may name as a source of recordings: a folder, a csv list, a file, the default corpus."""
+"""What a user may name as a source of recordings: a folder, a list, a file, the default corpus."""
 
 import csv
 import os
@@ -9,10 +9,14 @@ from typing import NamedTuple
 from sb_resizegan.dataio.audio import AUDIO_SUFFIXES
 from sb_resizegan.dataio.finding import files_below
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
+from sb_resizegan.dataio.prepare.lhotse_cuts import CUTS, cut_files
+from sb_resizegan.dataio.prepare.parquet_audio import PARQUET, audio_columns, unpack_parquet
 
 __all__ = ["SourceFile", "find_recordings"]
 
 PROMPTS = "prompts:"
+# The column of audio that counts where a parquet file has several.
+AUDIO_COLUMNS = ("audio", "wav")
 
 
 class SourceFile(NamedTuple):
@@ -31,9 +35,10 @@ def find_recordings(
     ---------
     sources : str, Path or list of these
         Each a folder (searched with all that is below), a csv list (column ``path``, or SpeechBrain's
-        ``wav``, relative to the list's folder; other columns don't matter), a Kaldi ``wav.scp`` of files, an
-        audio file, or ``prompts:LANGUAGE`` for the project's default corpus in one of its languages: en, es,
-        fr, it, ru.
+        ``wav``, relative to the list's folder; other columns don't matter), a Kaldi ``wav.scp`` of files, a
+        manifest of Lhotse (cuts or recordings, ``.jsonl`` or ``.jsonl.gz``), a parquet file with a column of
+        audio or a folder of these (Hugging Face ``datasets``), an audio file, or ``prompts:LANGUAGE`` for the
+        project's default corpus in one of its languages: en, es, fr, it, ru.
     except_folder : str or Path, optional
         Not searched where it lies in a folder that is.
 
@@ -48,7 +53,9 @@ def find_recordings(
     FileNotFoundError
         If a source is none of these.
     ValueError
-        If there is no source, a csv list isn't one or has no column ``path``, or a language is unknown.
+        If there is no source, a list isn't one or has no column for the recordings, or a language is unknown.
+    MissingExtraError
+        For a manifest of Lhotse or a parquet file, without the extra ``data``.
 
     Example
     -------
@@ -75,7 +82,15 @@ def _files_of(source: str | Path, except_folder: str | Path | None) -> list[Sour
         source = prepare_default_corpus(str(source)[len(PROMPTS) :])
     path = Path(source).expanduser().absolute()
     if path.is_dir():
-        return [SourceFile(path / name, name) for name in files_below(path, except_folder, once=True)]
+        names = list(files_below(path, except_folder, once=True))
+        tables = [name for name in names if name.lower().endswith(PARQUET)]
+        if tables and not any(Path(name).suffix.lower() in AUDIO_SUFFIXES for name in names):
+            return _files_in_parquet([path / name for name in tables], path)
+        return [SourceFile(path / name, name) for name in names]
+    if path.is_file() and path.suffix.lower() == PARQUET:
+        return _files_in_parquet([path], path)
+    if path.is_file() and path.name.lower().endswith(CUTS):
+        return [SourceFile(*found) for found in cut_files(path)]
     if path.is_file() and path.suffix.lower() == ".csv":
         return [SourceFile(path.parent / name, name) for name in _names_in_list(path)]
     if path.is_file() and path.suffix.lower() == ".scp":
@@ -83,9 +98,22 @@ def _files_of(source: str | Path, except_folder: str | Path | None) -> list[Sour
     if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES:
         return [SourceFile(path, path.name)]
     raise FileNotFoundError(
-        f"sources: expected a folder, a csv list, a wav.scp, an audio file or {PROMPTS}LANGUAGE, "
+        f"sources: expected a folder, a csv list, a wav.scp, cuts.jsonl, a parquet file, an audio file or "
+        f"{PROMPTS}LANGUAGE, "
         f"but got {str(source)!r}"
     )
+
+
+def _files_in_parquet(paths: list[Path], source: Path) -> list[SourceFile]:
+    columns = audio_columns(paths[0])
+    column = next((name for name in AUDIO_COLUMNS if name in columns), None)
+    if column is None and len(columns) != 1:
+        raise ValueError(
+            f"{source}: expected a column of audio, of several one that is called "
+            f"{' or '.join(AUDIO_COLUMNS)}, but got {columns or 'none'}"
+        )
+    folder = unpack_parquet(paths, {column or columns[0]: "audio"})
+    return [SourceFile(folder / name, name) for name in files_below(folder)]
 
 
 def _names_in_list(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""From any folder of speech to SpeechBrain manifests, with an account of what could not be used."""
+"""From any folder or list of speech to SpeechBrain manifests, with an account of what could not be used."""
 
 import hashlib
 import os
@@ -14,6 +14,8 @@ from sb_resizegan.dataio.activity import SILENCE_DB, frame_levels
 from sb_resizegan.dataio.audio import UnusableAudioError, mono_blocks
 from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.dataio.manifests import read_report, stamp_files
+from sb_resizegan.dataio.prepare.parquet_audio import PARQUET
+from sb_resizegan.dataio.prepare.sources import find_recordings
 from sb_resizegan.utils.files import write_json
 
 __all__ = [
@@ -43,7 +45,7 @@ def prepare_speech(
     min_seconds: float = 0.128,
     seed: int = 0,
 ) -> dict:
-    """Makes ``train.json``, ``valid.json`` and ``report.json`` for a folder of recordings.
+    """Makes ``train.json``, ``valid.json`` and ``report.json`` for a folder or a list of recordings.
 
     Every file of the folder and below is looked at, links included (each file once). What cannot be used is
     left out, counted and named in the report, under one of: "not audio" and "unreadable format" (by their
@@ -57,7 +59,8 @@ def prepare_speech(
     Arguments
     ---------
     data_folder : str or Path
-        Where the recordings are; any sampling rate, any number of channels.
+        Where the recordings are: a folder, or one of the lists that `find_recordings()` reads, by whose
+        folder ``{data_root}`` stands; any sampling rate, any number of channels.
     save_folder : str or Path
         Where the manifests go; made if missing. If it lies in ``data_folder``, it isn't searched.
     sample_rate : int
@@ -79,7 +82,7 @@ def prepare_speech(
     Raises
     ------
     FileNotFoundError
-        If ``data_folder`` isn't a folder.
+        If ``data_folder`` is neither a folder nor a list.
     NoSpeechError
         If fewer than two files are usable.
     ValueError
@@ -102,14 +105,13 @@ def prepare_speech(
     if not sample_rate > 0:
         raise ValueError(f"sample_rate: expected a rate above 0 Hz, but got {sample_rate!r}")
     data_folder, save_folder = Path(data_folder).absolute(), Path(save_folder).absolute()
-    if not data_folder.is_dir():
+    if not data_folder.exists():
         raise FileNotFoundError(
-            f"data_folder: expected a folder of speech, but {data_folder} is not a folder"
+            f"data_folder: expected a folder or a list of speech, but there is no {data_folder}"
         )
     if data_folder.resolve() == save_folder.resolve():
         raise ValueError(f"save_folder: expected another folder than data_folder, but both are {data_folder}")
-    # A copy by link must not get from training into validation.
-    names = list(files_below(data_folder, save_folder, once=True))
+    data_folder, names = _named_files(data_folder, save_folder)
     options = [FORMAT, sample_rate, valid_fraction, min_seconds, seed]
     stamp = stamp_files(names, options, data_folder)
     done = read_report(save_folder / REPORT, stamp)
@@ -138,6 +140,20 @@ def prepare_speech(
     return report
 
 
+def _named_files(source: Path, save_folder: Path) -> tuple[Path, list[str]]:
+    """The folder that names are relative to, and the names; of what lies elsewhere, the path."""
+    if source.is_dir():
+        # A copy by link must not get from training into validation.
+        names = list(files_below(source, save_folder, once=True))
+        if not any(name.lower().endswith(PARQUET) for name in names):
+            return source, names
+    root = source if source.is_dir() else source.parent
+    paths = [file.path for file in find_recordings(source, save_folder)]
+    return root, [
+        path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path) for path in paths
+    ]
+
+
 def _examine(
     data_folder: Path, names: Sequence[str], min_seconds: float
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -154,7 +170,8 @@ def _examine(
                 skipped.setdefault(result, []).append(name)
             else:
                 # The manifest's strings are format strings to SpeechBrain.
-                path = "{data_root}/" + name.replace("{", "{{").replace("}", "}}")
+                path = name.replace("{", "{{").replace("}", "}}")
+                path = path if os.path.isabs(name) else "{data_root}/" + path
                 usable[name] = {"wav": path, **result}
     return usable, {reason: skipped[reason] for reason in sorted(skipped)}
 

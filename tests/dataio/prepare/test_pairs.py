@@ -58,7 +58,7 @@ def test_right_rate_stays_where_it_is(tmp_path, pieces):
     assert report["resampled"] == 0
     assert not (tmp_path / "out/resampled").exists()
     entry = json.loads((tmp_path / "out/test.json").read_text())["p232_001"]
-    assert entry["noisy"] == "{data_root}/noisy_testset_wav_16k/p232_001.wav"
+    assert entry["noisy_wav"] == "{data_root}/noisy_testset_wav_16k/p232_001.wav"
     assert entry["length"] == len(pieces[0]) / RATE
 
 
