@@ -9,13 +9,15 @@ from speechbrain import Stage
 
 from sb_resizegan.brains.adversarial_brain import AdversarialBrain
 from sb_resizegan.brains.modules import unwrap
+from sb_resizegan.dataio.noisy_batch import as_noisy_batch
 from sb_resizegan.nnet.utterance_level import utterance_level, valid_samples
 
 
 class EnhancementBrain(AdversarialBrain):
     """Trains a generator of enhanced speech, against a conditional critic or by regression alone.
 
-    See `AdversarialBrain`, whose arguments it takes; batches are `NoisyBatch`. The modules are ``generator``,
+    See `AdversarialBrain`, whose arguments it takes; batches are `NoisyBatch`, or SpeechBrain's
+    ``PaddedBatch`` with ``noisy_sig`` and ``clean_sig``. The modules are ``generator``,
     an `EnhancementGenerator`, and ``critic``, called with candidate, noisy speech, lengths and shifts.
     Further hyperparameters are ``objective``, an `EnhancementObjective`, and ``adversarial_weight``. The
     generator minimises the first plus so much of the adversarial loss. The figures in validation are the
@@ -31,6 +33,11 @@ class EnhancementBrain(AdversarialBrain):
                 f"hparams: expected 'objective' and 'adversarial_weight', but {missing} are missing"
             )
         super().__init__(modules, hparams, *args, **kwargs)
+
+    def moved(self, batch: Any) -> Any:
+        """A batch on the Brain's device; one that SpeechBrain has padded becomes a `NoisyBatch`."""
+        # This project's own, of whichever training, are tuples.
+        return super().moved(batch if isinstance(batch, tuple) else as_noisy_batch(batch))
 
     def generate(self, generator: torch.nn.Module, batch: Any) -> torch.Tensor:
         """Enhanced speech ``(batch, time)``."""

@@ -13,9 +13,10 @@ from speechbrain.utils.logger import get_logger
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.dataio.utterances import Utterance
-from sb_resizegan.evaluation.pair_evaluation import evaluate
+from sb_resizegan.evaluation.pair_evaluation import EvaluationResult, evaluate
 from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
+from sb_resizegan.metrics.measures import noisy_column
 from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
@@ -23,6 +24,7 @@ from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.enhancement_data import as_batches, load_data, segment_samples
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
+from sb_resizegan.training.loggers import TrainLoggers
 from sb_resizegan.training.run import (
     experiment_folder,
     init_processes,
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             hparams["checkpointer"].remove_partial()
             brain.fit(hparams["epoch_counter"], stream, as_batches(utterances, segment_samples(hparams)))
-            run_on_main(finish, args=(hparams, test_utterances, brain.device))
+            run_on_main(finish, args=(hparams, test_utterances, brain))
             if if_main_process():
                 summarise(hparams, time.monotonic() - start)
 
@@ -143,9 +145,9 @@ def enhance(brain: Any, noisy: torch.Tensor) -> torch.Tensor:
     return brain.generator_average(noisy, latent)
 
 
-def finish(hparams: Mapping[str, Any], utterances: Sequence[Utterance], device: Any) -> None:
-    """Exports the best checkpoint, tests it, and writes the report."""
-    output_folder = Path(hparams["output_folder"])
+def finish(hparams: Mapping[str, Any], utterances: Sequence[Utterance], brain: Any) -> None:
+    """Exports the best checkpoint, tests it, logs the test, and writes the report."""
+    output_folder, device = Path(hparams["output_folder"]), brain.device
     # SpeechBrain's debug mode keeps its checkpoints in a folder of its own.
     best = best_checkpoint(hparams["checkpointer"], hparams["checkpoint_key"])
     export_folder = export_generator(output_folder, checkpoint=best)
@@ -158,8 +160,16 @@ def finish(hparams: Mapping[str, Any], utterances: Sequence[Utterance], device: 
         EvaluationOptions(ScoringOptions(device=device), hparams["sample_rate"]),
         samplers={name: as_sampler(model, hparams["seed"]) for name, model in models.items()},
     )
+    log_test(brain.hparams.train_loggers, hparams["epoch_counter"].current, result)
     write_evaluation(result, output_folder / "test")
     write_enhancement_report([output_folder], output_folder / "report.html")
+
+
+def log_test(loggers: TrainLoggers, epoch: int, result: EvaluationResult) -> None:
+    """Gives the logs the means of the test, of this model and of the noisy speech."""
+    means = {row.system: row.means for row in result.scores.rows() if row.bucket == "all"}
+    noisy = {noisy_column(name): value for name, value in means["noisy"].items()}
+    loggers.log_test(epoch, {**means["this model"], **noisy})
 
 
 def summarise(hparams: Mapping[str, Any], seconds: float) -> None:

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             hparams["checkpointer"].remove_partial()
             brain.fit(hparams["epoch_counter"], stream, batches)
-            run_on_main(finish, args=(hparams, utterances, brain.device))
+            run_on_main(finish, args=(hparams, utterances, brain))
             if if_main_process():
                 summarise(hparams, time.monotonic() - start)
 

@@ -1,10 +1,10 @@
 """What a source of noisy speech hands out for training."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-__all__ = ["JoinedBatch", "NoisyBatch"]
+__all__ = ["JoinedBatch", "NoisyBatch", "as_noisy_batch"]
 
 
 class NoisyBatch(NamedTuple):
@@ -85,3 +85,46 @@ class JoinedBatch(NamedTuple):
         size = (len(samples) - self.batch) // 2
         noisy, clean, lengths = samples.split([size, size, self.batch])
         return NoisyBatch(noisy.view(self.batch, -1), clean.view(self.batch, -1), lengths)
+
+
+def as_noisy_batch(batch: Any) -> NoisyBatch:
+    """What SpeechBrain has collated, as a training takes it.
+
+    Arguments
+    ---------
+    batch : speechbrain.dataio.batch.PaddedBatch
+        With ``noisy_sig`` and ``clean_sig``, as in SpeechBrain's recipes of enhancement, of equal lengths.
+
+    Returns
+    -------
+    NoisyBatch
+
+    Raises
+    ------
+    TypeError
+        If it has no such signals.
+    ValueError
+        If the signals have other shapes than ``(batch, time)``, or unequal lengths.
+
+    Example
+    -------
+    >>> from speechbrain.dataio.batch import PaddedBatch
+    >>> pair = lambda time: {"noisy_sig": torch.randn(time), "clean_sig": torch.randn(time)}
+    >>> batch = as_noisy_batch(PaddedBatch([pair(800), pair(400)]))
+    >>> batch.noisy.shape, batch.lengths
+    (torch.Size([2, 800]), tensor([1.0000, 0.5000]))
+    """
+    try:
+        (noisy, lengths), (clean, clean_lengths) = batch.noisy_sig, batch.clean_sig
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TypeError(
+            "batch: expected a PaddedBatch with noisy_sig and clean_sig, "
+            f"but got {type(batch).__name__}: {error}"
+        ) from error
+    if noisy.dim() != 2 or noisy.shape != clean.shape or not torch.equal(lengths, clean_lengths):
+        raise ValueError(
+            "batch: expected noisy_sig and clean_sig of one shape (batch, time) and of equal lengths, "
+            f"but got {tuple(noisy.shape)} and {tuple(clean.shape)}, "
+            f"{lengths.tolist()} and {clean_lengths.tolist()}"
+        )
+    return NoisyBatch(noisy, clean, lengths)

@@ -17,7 +17,14 @@ from sb_resizegan.utils.checks import check_integer, check_positive
 # Magnitude in units of the clean speech's RMS below which compression ends: its slope has no bound at zero.
 FLOOR = 1e-4
 QUIETEST = 1e-5  # RMS, −100 dB of full scale: clean speech below it counts as silence of that level
-TERMS = ("magnitude", "complex", "waveform", "pesq", "deletion")
+# The terms by the names of their weights, and by those of their figures: PESQ's falls as the score rises.
+TERMS = {
+    "magnitude": "magnitude",
+    "complex": "complex",
+    "waveform": "waveform",
+    "pesq": "pesq_distance",
+    "deletion": "deletion",
+}
 
 
 class EnhancementObjective:
@@ -99,7 +106,7 @@ class EnhancementObjective:
         value : torch.Tensor
             Without dimension.
         figures : dict of str to torch.Tensor
-            Each term without its weight, detached.
+            Each term without its weight, detached; that of PESQ is ``pesq_distance``.
         """
         if enhanced.shape != clean.shape or enhanced.dim() != 2:
             raise ValueError(
@@ -121,7 +128,7 @@ class EnhancementObjective:
             terms.update(self._spectral(enhanced, clean, samples))
         weighed = (self.weights[name] * term for name, term in terms.items() if name in self.weights)
         value = sum(weighed, start=enhanced.new_zeros(()))
-        return value, {name: term.detach() for name, term in terms.items()}
+        return value, {TERMS[name]: term.detach() for name, term in terms.items()}
 
     def _spectral(
         self, enhanced: torch.Tensor, clean: torch.Tensor, samples: torch.Tensor

@@ -18,7 +18,8 @@ from sb_resizegan.utils.checks import check_integer
 
 __all__ = ["VOCODER_TERMS", "VocoderObjective", "feature_matching", "multi_resolution_stft"]
 
-VOCODER_TERMS = ("mel", "stft", "energy", "pesq")
+# As of `sb_resizegan.losses.enhancement_objective`: names of the weights, and of the figures.
+VOCODER_TERMS = {"mel": "mel", "stft": "stft", "energy": "energy", "pesq": "pesq_distance"}
 
 
 def feature_matching(real: Sequence[torch.Tensor], fake: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -184,4 +185,4 @@ class VocoderObjective:
         if "pesq" in self.weights:
             terms["pesq"] = pesq_loss(real, generated, align=False)
         value = sum((self.weights[name] * term for name, term in terms.items()), start=real.new_zeros(()))
-        return value, {name: term.detach() for name, term in terms.items()}
+        return value, {VOCODER_TERMS[name]: term.detach() for name, term in terms.items()}

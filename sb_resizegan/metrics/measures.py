@@ -70,7 +70,7 @@ MEASURES = {
     "magnitude": Measure("magnitude term", "", 3, "lower"),
     "complex": Measure("complex term", "", 3, "lower"),
     "waveform": Measure("waveform term", "", 3, "lower"),
-    "pesq": Measure("PESQ term", "", 3, "lower"),
+    "pesq_distance": Measure("PESQ term", "", 3, "lower"),
     "deletion": Measure("deletion term", "", 3, "lower"),
     # Restored speech
     "plcmos": Measure("PLCMOS", "", 2, "higher", "speechmos"),

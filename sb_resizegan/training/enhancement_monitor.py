@@ -137,6 +137,12 @@ class EnhancementMonitor(EpochMonitor):
             utterances_figure(rows, self.picture_path(epoch), self.sample_rate, title=f"epoch {epoch}")
         return row
 
+    def log(self, writer: Any, epoch: int) -> None:
+        """As `EpochMonitor.log()`; besides, the figures of the noisy speech, as lines beside the others."""
+        for name, value in self.noisy.items():
+            writer.add_scalar(f"{name}/noisy", value, epoch)
+        super().log(writer, epoch)
+
     def constant_sounds(self) -> dict:
         """Noisy and clean speech of the utterances that are shown."""
         return {

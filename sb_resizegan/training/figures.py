@@ -40,10 +40,16 @@ def figures_of(values: Mapping[str, Any], task: str) -> list[str]:
     ['objective', 'magnitude', 'pesq_wb', 'estoi']
     """
     if task == "vocoder":
-        return [*(term for term in VOCODER_TERMS if values.get(f"{term}_weight")), *COPY_FIGURES]
+        return [
+            *(name for term, name in VOCODER_TERMS.items() if values.get(f"{term}_weight")),
+            *COPY_FIGURES,
+        ]
     if task in ("enhancement", "restoration"):
-        known = RESTORATION_TERMS if task == "restoration" else TERMS
-        terms = [term for term in known if values.get(f"{term}_weight")]
+        # The terms by the names of their weights, and what their figures are called.
+        known = (
+            dict(zip(RESTORATION_TERMS, RESTORATION_TERMS, strict=True)) if task == "restoration" else TERMS
+        )
+        terms = [figure for term, figure in known.items() if values.get(f"{term}_weight")]
         scores = ["pesq_wb", "estoi", "si_sdr_db", *SCORES["deletion"].columns, "unscored"]
         return ["objective", *terms, *scores]
     # The measures themselves say what they are called with these factors and this band.

@@ -22,6 +22,7 @@ from speechbrain.utils.distributed import (
     is_distributed_initialized,
 )
 from speechbrain.utils.run_opts import RunOptions
+from speechbrain.utils.train_logger import TrainLogger
 
 from sb_resizegan.dataio.batch_source import BatchSource
 from sb_resizegan.dataio.prepare.default_corpus import CorpusUnavailableError
@@ -207,11 +208,19 @@ def gradient_accumulation(hparams: Mapping[str, Any], run_opts: Any) -> int:
 
 
 def training_loggers(hparams: Mapping[str, Any]) -> TrainLoggers:
-    """What a run writes its figures to, at the end of every epoch: ``train_log.txt`` and TensorBoard."""
-    folder = Path(hparams["output_folder"])
+    """What a run writes its figures to, at the end of every epoch: ``train_log.txt``, TensorBoard, and the
+    ``loggers`` of the yaml, one or a list."""
+    folder, others = Path(hparams["output_folder"]), hparams.get("loggers") or []
+    others = others if isinstance(others, list) else [others]
+    for log in others:
+        if not isinstance(log, TrainLogger):
+            raise RunError(
+                f"loggers: expected objects of speechbrain.utils.train_logger.TrainLogger, but got {log!r}"
+            )
     return TrainLoggers(
         EpochFileLogger(folder / "train_log.txt", precision=4),
         EpochTensorboardLogger(folder / "tensorboard"),
+        others,
     )
 
 

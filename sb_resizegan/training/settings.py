@@ -19,7 +19,7 @@ from sb_resizegan.training.typed_values import (
     whole,
 )
 
-__all__ = ["OBJECTS", "OTHERS", "RECIPE", "TASKS"]
+__all__ = ["OBJECTS", "OPTIONAL", "OTHERS", "RECIPE", "TASKS"]
 
 TASKS = {
     "windows": "train-gan",
@@ -168,6 +168,8 @@ OBJECTS = {
     "vocoder": (*_SHARED_OBJECTS, "objective"),
     "restoration": (*_SHARED_OBJECTS, "objective"),
 }
+# Objects that a training uses where a yaml has them.
+OPTIONAL = ("loggers",)
 OTHERS = {
     "number_of_epochs": COUNT,
     "name": text("a name"),

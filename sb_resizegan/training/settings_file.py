@@ -11,7 +11,7 @@ from typing import Any
 from speechbrain.utils.run_opts import RunOptions
 
 from sb_resizegan.training.idle_settings import check_idle
-from sb_resizegan.training.settings import OBJECTS, OTHERS, RECIPE, TASKS
+from sb_resizegan.training.settings import OBJECTS, OPTIONAL, OTHERS, RECIPE, TASKS
 from sb_resizegan.training.typed_values import check_value, is_text, read_word
 from sb_resizegan.utils.command_line import Word
 from sb_resizegan.utils.hparams import construct, plain_values, resolve
@@ -166,7 +166,7 @@ def _check_keys(path: str | Path, tree: Mapping[str, Any], task: str) -> None:
 
 def _read(tree: Mapping[str, Any], task: str) -> set[str]:
     """Keys that the training reads, and those that these refer to, and so on."""
-    begin = {*RECIPE[task], *OBJECTS[task], *RunOptions().as_dict()}
+    begin = {*RECIPE[task], *OBJECTS[task], *OPTIONAL, *RunOptions().as_dict()}
     waiting = [key for key in tree if key in begin or key.startswith("__")]
     known = set()
     while waiting:

@@ -136,6 +136,9 @@ def _read_tree(path: Path, models: Sequence[str] | None) -> Any:
                     f"{list(stated[0])} have{suggestion(key, tree)}"
                 )
             tree[key] = value
+            if isinstance(value, dict | list):
+                # Before a tag, the comment of the value that was there would be written into the object.
+                tree.ca.items.pop(key, None)
     return tree
 
 

@@ -89,12 +89,22 @@ def test_a_run_leaves_all_that_it_promises(finished):
     rows = figures(folder)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(1 <= float(row["pesq_wb"]) <= 4.65 for row in rows)
-    assert (folder / "train_log.txt").read_text().count("epoch: ") == 2
+    log = (folder / "train_log.txt").read_text().splitlines()
+    assert [line.split(" - ")[0].split(",")[0] for line in log] == ["epoch: 1", "epoch: 2", "epoch: 2"]
+    assert "test pesq_wb: " in log[2] and "train" not in log[2]
     events = EventAccumulator(str(folder / "tensorboard")).Reload()
-    assert {"wasserstein/train", "penalty/train", "pesq/train", "pesq_wb/valid"} <= set(
+    assert {"wasserstein/train", "penalty/train", "pesq_distance/train", "pesq_distance/valid"} <= set(
         events.Tags()["scalars"]
     )
     assert events.Tags()["images"] == ["spectrograms"]
+    noisy = [(event.step, event.value) for event in events.Scalars("pesq_wb/noisy")]
+    assert noisy == [(int(row["epoch"]), pytest.approx(float(row["pesq_wb_noisy"]))) for row in rows]
+    with (folder / "test" / "scores.csv").open() as stream:
+        tested = list(csv.DictReader(stream))
+    for tag, system in (("pesq_wb", "this model"), ("pesq_wb_noisy", "noisy")):
+        ((step, value),) = [(event.step, event.value) for event in events.Scalars(f"{tag}/test")]
+        scores = [float(row["pesq_wb"]) for row in tested if row["system"] == system]
+        assert step == 2 and value == pytest.approx(sum(scores) / len(scores), abs=1e-3)
     assert len(list(folder.glob("samples/*/epoch_0002.wav"))) == 3
     for path in (word for word in process.stdout[process.stdout.index("Trained ") :].split() if "/" in word):
         assert Path(path.strip('",)').removeprefix('GenerativeEnhancement.from_hparams(source="')).exists(), (
@@ -216,7 +226,7 @@ def test_what_cannot_be_run_is_said_in_one_line(options, message, tmp_path, smal
 def test_the_lowest_objective_is_kept_and_exported(small_corpus, tmp_path, monkeypatch):
     measured = {1: 2.0, 2: 1.0, 3: 3.0}
     monkeypatch.setattr(train_enhance, "measure_epoch", lambda epoch, *_: {"objective": measured[epoch]})
-    for step in ("evaluate", "write_evaluation", "write_enhancement_report", "summarise"):
+    for step in ("evaluate", "log_test", "write_evaluation", "write_enhancement_report", "summarise"):
         monkeypatch.setattr(train_enhance, step, lambda *_, **__: None)
     options = {"clean": small_corpus, "checkpoint_key": "objective", "number_of_epochs": 3}
     train_enhance.main(command("enhance_regression.yaml", tmp_path, **options)[1:])

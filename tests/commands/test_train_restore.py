@@ -34,7 +34,7 @@ def words(**options):
 @pytest.fixture
 def unscored(monkeypatch):
     """Trainings without the test at their end, which takes longer than they do."""
-    for name in ("evaluate", "write_evaluation", "write_enhancement_report"):
+    for name in ("evaluate", "log_test", "write_evaluation", "write_enhancement_report"):
         monkeypatch.setattr(train_enhance, name, lambda *_, **__: None)
     monkeypatch.setattr(train_restore, "summarise", lambda *_: None)
 

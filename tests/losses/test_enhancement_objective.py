@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from sb_resizegan.losses.enhancement_objective import EnhancementObjective
+from sb_resizegan.losses.enhancement_objective import TERMS, EnhancementObjective
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_clean_speech_costs_nothing_and_more_noise_costs_more(speech):
     lengths = torch.ones(2)
     values = [objective(clean + gain * (noisy - clean), clean, lengths) for gain in (0.0, 0.3, 1.0, 3.0)]
     assert values[0][0] < 1e-3
-    for name in ("magnitude", "complex", "waveform", "pesq"):
+    for name in ("magnitude", "complex", "waveform", "pesq_distance"):
         terms = [float(figures[name]) for _, figures in values]
         assert terms == sorted(terms) and terms[-1] > terms[1] > terms[0], name
 
@@ -34,7 +34,7 @@ def test_the_value_is_the_weighted_sum_of_the_terms(speech):
     clean, noisy = speech
     weights = {"magnitude": 0.5, "complex": 2.0, "waveform": 3.0, "pesq": 0.25}
     value, figures = EnhancementObjective(**weights)(noisy, clean, torch.ones(2))
-    expected = sum(weights[name] * figures[name] for name in weights)
+    expected = sum(weight * figures[TERMS[name]] for name, weight in weights.items())
     torch.testing.assert_close(value, expected)
 
 

@@ -13,7 +13,7 @@ from sb_resizegan.losses.restoration_objective import RESTORATION_TERMS
 from sb_resizegan.metrics.measures import direction, measure_of
 from sb_resizegan.training import run
 from sb_resizegan.training.figures import figures_of
-from sb_resizegan.training.settings import OBJECTS, OTHERS, RECIPE
+from sb_resizegan.training.settings import OBJECTS, OPTIONAL, OTHERS, RECIPE
 from sb_resizegan.training.settings_file import _kind, _read, load_training
 from sb_resizegan.training.typed_values import check_value, read_word
 from sb_resizegan.utils.command_line import Word, split_command_line
@@ -154,7 +154,8 @@ def test_wrong_values_end_it_before_anything_is_constructed(tmp_path, monkeypatc
 def test_every_key_has_a_type(name):
     tree = yaml_tree(f"{name}.yaml")
     for key, value in tree.items():
-        if not isinstance(value, dict) and not key.startswith("__") and key not in OBJECTS[YAMLS[name]]:
+        objects = (*OBJECTS[YAMLS[name]], *OPTIONAL)
+        if not isinstance(value, dict) and not key.startswith("__") and key not in objects:
             assert _kind(key, tree, YAMLS[name]) is not None, key
 
 
@@ -209,6 +210,7 @@ def recorded(monkeypatch):
     monkeypatch.setattr(run, "load_training", load)
     # The test of the enhancer takes minutes and asks for nothing more.
     monkeypatch.setattr(train_enhance, "evaluate", lambda *_, **__: None)
+    monkeypatch.setattr(train_enhance, "log_test", lambda *_: None)
     monkeypatch.setattr(train_enhance, "write_evaluation", lambda *_: None)
     monkeypatch.setattr(train_enhance, "write_enhancement_report", lambda *_: None)
     for training in (train_enhance, train_restore):
