@@ -3,9 +3,9 @@
 
     PYTHONPATH=. python benchmarks/vocoder_step.py [vocoder_regression.yaml] [--repeats 5] [--KEY VALUE ...]
 
-A step is forward, objective and backward of the generator on one batch of noise. The plain version has the
-same weights in a generator whose `Upsample1d` interpolate and then convolve (`fused=False`), and is shown to
-give the same waveforms first. All parts run in turn, so that they meet the same machine, on one thread; a
+A step is forward, objective and backward of the generator on one batch of noise. Its `Upsample1d` are fused;
+the plain version has the same weights in layers that interpolate and then convolve (`fused=False`), and is
+shown to give the same waveforms first. All parts run in turn, so that they meet the same machine, on one thread; a
 figure is the median over repeats, of process time: other work may go on beside it.
 """
 
@@ -46,6 +46,8 @@ def main():
         hparams, _ = load_training(options.yaml, "vocoder", {"output_folder": folder, **words})
         plain = plain_of(options.yaml, words, folder)
     generator, objective = hparams["generator"], hparams["objective"]
+    for stage in generator.stages:
+        stage.fused = True
     plain.load_state_dict(generator.state_dict())
     analysis, frames = generator.analysis, hparams["segment_frames"]
     random = torch.Generator().manual_seed(0)

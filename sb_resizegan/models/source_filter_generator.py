@@ -65,7 +65,7 @@ class SourceFilterGenerator(nn.Module):
     sample_rate, n_mels, n_fft, hop_length : int
         As for `MelAnalysis`.
     fused : bool
-        As for `Upsample1d`. At so few frames the layers by themselves are the faster way.
+        As for `Upsample1d`. At so few frames the layers by themselves are faster.
 
     Raises
     ------

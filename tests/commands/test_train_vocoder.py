@@ -2,7 +2,10 @@
 
 import csv
 import math
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +92,17 @@ def test_an_interrupted_run_ends_with_the_same_weights(finished, small_corpus, t
     average = torch.load(newest / "generator_average.ckpt", weights_only=True)
     for name, value in weights(tmp_path).items():
         assert torch.equal(value, average[f"module.{name}"]), name
+
+
+def test_two_processes_train_together(small_corpus, tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    recipe = str(ROOT / "recipes" / "train_vocoder.py")
+    words = command(tmp_path, small_corpus, batch_size=1, number_of_epochs=1, with_anchors=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.run([*launcher, recipe, *words], capture_output=True, text=True, env=environment)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("Trained 1 epochs") == 1
+    assert all(torch.isfinite(value).all() for value in weights(tmp_path).values())
 
 
 def test_a_training_starts_from_an_export(finished, small_corpus, tmp_path):
