@@ -3,10 +3,10 @@
 
     PYTHONPATH=. python benchmarks/vocoder_step.py [vocoder_regression.yaml] [--repeats 5] [--KEY VALUE ...]
 
-A step is forward, objective and backward of the generator on one batch of noise. Its `Upsample1d` are fused;
-the plain version has the same weights in layers that interpolate and then convolve (`fused=False`), and is
-shown to give the same waveforms first. All parts run in turn, so that they meet the same machine, on one thread; a
-figure is the median over repeats, of process time: other work may go on beside it.
+A step is forward, objective and backward of the generator on one batch of noise. The plain version has the
+same weights, layers that interpolate and then convolve, and a pass of the network for each draw of the noise;
+it is shown to give the same waveforms first. All parts run in turn, so that they meet the same machine, on
+one thread; a figure is the median over repeats, of process time: other work may go on beside it.
 """
 
 import argparse
@@ -46,8 +46,6 @@ def main():
         hparams, _ = load_training(options.yaml, "vocoder", {"output_folder": folder, **words})
         plain = plain_of(options.yaml, words, folder)
     generator, objective = hparams["generator"], hparams["objective"]
-    for stage in generator.stages:
-        stage.fused = True
     plain.load_state_dict(generator.state_dict())
     analysis, frames = generator.analysis, hparams["segment_frames"]
     random = torch.Generator().manual_seed(0)
@@ -57,9 +55,13 @@ def main():
         torch.testing.assert_close(generator(mel, latent), plain(mel, latent), rtol=1e-3, atol=1e-4)
     long = analysis(0.1 * torch.randn(1, 16000 * SECONDS, generator=random))
 
+    with_energy = "energy" in objective.weights
+
     def step(network):
-        waveforms = network(mel, latent)
-        second = network(mel, -latent) if "energy" in objective.weights else None
+        if with_energy and network is generator and getattr(generator, "shares_draws", False):
+            waveforms, second = network(mel, torch.cat([latent, -latent])).chunk(2)
+        else:
+            waveforms, second = network(mel, latent), network(mel, -latent) if with_energy else None
         objective(waveforms, real, second)[0].backward()
 
     def generate(network):
