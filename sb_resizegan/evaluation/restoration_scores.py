@@ -15,6 +15,8 @@ from sb_resizegan.dataio.restoration_batch import RestorationBatch
 from sb_resizegan.evaluation.scoring import score_utterances
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.metrics.lost_regions import (
+    HALF,
+    HARDLY,
     interval_coverage,
     log_spectrum_db,
     lost_distance_db,
@@ -42,7 +44,6 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "added_noise_db": (10, 0, -5),
 }
 INPUT, REPETITION = "input", "repetition"
-HALF = 0.5
 # Windows for the classifier: of these samples, and as many at least in either set.
 WINDOW, FEWEST_WINDOWS = 4096, 50
 
@@ -192,7 +193,7 @@ def _figures(
     }
     rows = list(zip(clean, outputs, lost, strict=True))
     figures["lost_distance_db"] = mean_of([lost_distance_db(c, d[0], m) for c, d, m in rows])
-    figures["kept_distance_db"] = mean_of([lost_distance_db(c, d[0], 1 - m) for c, d, m in rows])
+    figures["kept_distance_db"] = mean_of([lost_distance_db(c, d[0], m <= HARDLY) for c, d, m in rows])
     if all(len(draws) > 1 for draws in outputs):
         spreads = [spread_db(draws, mask) for _, draws, mask in rows]
         figures["spread_lost_db"] = mean_of([inside for inside, _ in spreads])

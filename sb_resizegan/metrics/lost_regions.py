@@ -11,9 +11,12 @@ import numpy as np
 import torch
 
 __all__ = [
+    "HALF",
+    "HARDLY",
     "interval_coverage",
     "log_spectrum_db",
     "lost_distance_db",
+    "mean_of",
     "nominal_coverage",
     "rank_correlation",
     "spread_db",
@@ -24,8 +27,9 @@ N_FFT, HOP = 512, 256
 # What lies so far below the loudest bin is as good as silent.
 RANGE_DB = 60.0
 FAINTEST = 1e-10
-# A bin belongs to a region where the mask says so for more than half of it.
-HALF = 0.5
+# A bin counts as lost where more than half of it is, and as kept where hardly anything is; what lies between,
+# the frames at the edges of gaps, counts as neither.
+HALF, HARDLY = 0.5, 0.01
 
 
 def log_spectrum_db(signals: torch.Tensor, reference: torch.Tensor | None = None) -> torch.Tensor:
@@ -57,6 +61,8 @@ def log_spectrum_db(signals: torch.Tensor, reference: torch.Tensor | None = None
 def lost_distance_db(clean: torch.Tensor, restored: torch.Tensor, lost: torch.Tensor) -> float:
     """Log-spectral distance within what was lost: root mean square over bins, mean over frames.
 
+    Of the mask ``lost <= HARDLY`` it is that of what was kept.
+
     Arguments
     ---------
     clean, restored : torch.Tensor
@@ -83,7 +89,7 @@ def lost_distance_db(clean: torch.Tensor, restored: torch.Tensor, lost: torch.Te
 
 
 def spread_db(draws: torch.Tensor, lost: torch.Tensor) -> tuple[float, float]:
-    """How far draws differ, within what was lost and outside of it, relative to the level there.
+    """How far draws differ, within what was lost and where nothing was, relative to the level there.
 
     Arguments
     ---------
@@ -111,7 +117,7 @@ def spread_db(draws: torch.Tensor, lost: torch.Tensor) -> tuple[float, float]:
     power = spectra.abs().square().mean(0)
     inside = lost > HALF
     levels = []
-    for region in (inside, ~inside):
+    for region in (inside, lost <= HARDLY):
         ratio = float(2 * variance[region].sum() / power[region].sum())
         levels.append(10 * math.log10(ratio) if ratio > 0 else -math.inf if ratio == 0 else math.nan)
     return levels[0], levels[1]

@@ -50,11 +50,12 @@ def test_spread_is_measured_where_packets_were_lost_and_of_draws_alone(source):
         row.system: row.figures for row in score_restoration(source, systems, {"packet_loss": (0.3,)}, QUICK)
     }
     assert rows["restorer"]["spread_lost_db"] > -10
-    assert rows["restorer"]["spread_kept_db"] < rows["restorer"]["spread_lost_db"] - 10
+    # Single samples of the speech are zero, too.
+    assert rows["restorer"]["spread_kept_db"] < rows["restorer"]["spread_lost_db"] - 20
     assert 0 < rows["restorer"]["covered"] <= 1 and rows["restorer"]["covered_nominal"] == 0.6
     assert not {"spread_lost_db", "covered"} & set(rows["regression"])
-    # What was kept is whole but at the edges of gaps.
-    assert rows["input"]["kept_distance_db"] < 0.3 * rows["input"]["lost_distance_db"]
+    # What was kept is whole.
+    assert rows["input"]["kept_distance_db"] < 0.01 * rows["input"]["lost_distance_db"]
 
 
 def test_repetition_beats_silence(source):
