@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sb_resizegan.brains.step_figures import StepFigures, mean_figures
 from sb_resizegan.metrics.pesq import PesqStats
+from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
 from sb_resizegan.utils.processes import Share
 
 
@@ -41,10 +42,21 @@ def statistics(rank=0, world_size=1):
     }
 
 
+def validation(folder):
+    """What the processes together find of five utterances of several lengths, and the files they write."""
+    generator, utterances = torch.Generator().manual_seed(0), []
+    for number, samples in enumerate((9000, 12000, 9000, 16000, 11000)):
+        clean, noise = torch.randn(2, samples, generator=generator) * 0.1
+        utterances.append((f"u{number}", (clean + 0.3 * noise).numpy(), clean.numpy(), float(number)))
+    monitor = EnhancementMonitor(folder, utterances, shown=3, intelligibility=False)
+    row = monitor.epoch(1, lambda noisy, samples: 0.5 * noisy, padded=True)
+    return {"noisy": monitor.noisy, "row": row}
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     ddp_init_group({"distributed_backend": "gloo", "device": "cpu"})
     rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    found = statistics(rank, world_size)
+    found = {**statistics(rank, world_size), **validation(Path(sys.argv[1]) / "epochs")}
     (Path(sys.argv[1]) / f"{rank}.json").write_text(json.dumps(found), encoding="utf-8")
     torch.distributed.destroy_process_group()

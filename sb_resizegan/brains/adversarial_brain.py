@@ -54,6 +54,9 @@ class AdversarialBrain(PatientBrain):
     on_epoch : callable, optional
         Called in the main process at the end of an epoch with the epoch's number and the Brain; returns a
         dict of figures for the logs and the checkpoint's meta data.
+    on_epoch_everywhere : bool
+        Whether ``on_epoch`` is called in all processes, which share its work out. The main process's figures
+        count.
     checkpoint_key : str, optional
         Figure by which the best checkpoint is kept beside the newest; lower is better, unless
         ``highest_is_best``.
@@ -75,6 +78,7 @@ class AdversarialBrain(PatientBrain):
         hparams: Mapping[str, Any],
         batches_per_epoch: int,
         on_epoch: Callable[[int, "AdversarialBrain"], Mapping[str, float]] | None = None,
+        on_epoch_everywhere: bool = False,
         checkpoint_key: str | None = None,
         highest_is_best: bool = False,
         run_opts: Any = None,
@@ -94,6 +98,7 @@ class AdversarialBrain(PatientBrain):
         self.max_grad_norm: float = self.max_grad_norm if self.max_grad_norm > 0 else math.inf
         self.batches_per_epoch = batches_per_epoch
         self.on_epoch = on_epoch
+        self.on_epoch_everywhere = on_epoch_everywhere
         self.checkpoint_key = checkpoint_key
         self.highest_is_best = highest_is_best
         self.generator_average = exponential_average(self.modules.generator, self.hparams.average_decay)
@@ -286,7 +291,7 @@ class AdversarialBrain(PatientBrain):
             self.train_stats = self.end_figures()
             return
         valid_stats = mean_figures(self.valid_figures)
-        if if_main_process() and self.on_epoch is not None:
+        if self.on_epoch is not None and (self.on_epoch_everywhere or if_main_process()):
             valid_stats.update(self.on_epoch(epoch, self))
         meta = {"epoch": epoch, "generator_steps": self.generator_steps, "learning_rate": self.learning_rate}
         for log in getattr(self.hparams, "train_loggers", []):

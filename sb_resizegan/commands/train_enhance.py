@@ -18,6 +18,7 @@ from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOp
 from sb_resizegan.evaluation.systems import as_sampler, as_system, load_system
 from sb_resizegan.metrics.measures import noisy_column
 from sb_resizegan.models.adoption import adopt_weights
+from sb_resizegan.models.padded_batches import enhance_padded, takes_padding
 from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
 from sb_resizegan.training.checkpoint_export import export_generator
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 {**hparams, "train_loggers": training_loggers(hparams)},
                 len(stream),
                 on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
+                on_epoch_everywhere=True,
                 checkpoint_key=hparams["checkpoint_key"],
                 highest_is_best=higher_is_better(hparams["checkpoint_key"]),
                 run_opts=run_opts,
@@ -119,10 +121,8 @@ def start_from(hparams: Mapping[str, Any]) -> None:
 
 def make_monitor(
     folder: Path, utterances: Sequence[Utterance], hparams: Mapping[str, Any], run_opts: Any
-) -> EnhancementMonitor | None:
-    """What measures the generator at the end of each epoch, in the main process; None in others."""
-    if not if_main_process():
-        return None
+) -> EnhancementMonitor:
+    """What measures the generator at the end of each epoch; each process has one, for its share."""
     device = run_opts["device"] or infer_device()
     try:
         return EnhancementMonitor(folder, utterances, hparams["sample_rate"], device=device)
@@ -132,17 +132,33 @@ def make_monitor(
 
 def measure_epoch(epoch: int, brain: Any, monitor: Any) -> Mapping[str, float]:
     """Figures of the averaged generator; sounds and spectrograms go to the folder and to TensorBoard."""
-    figures = monitor.epoch(epoch, lambda noisy: enhance(brain, noisy))
-    monitor.log(brain.hparams.train_loggers.tensorboard.writer, epoch)
+    generator = brain.generator_average.module
+    if takes_padding(generator):
+        figures = monitor.epoch(epoch, lambda *batch: enhance_together(brain, *batch), padded=True)
+    else:
+        figures = monitor.epoch(epoch, lambda noisy: enhance(brain, noisy))
+    if if_main_process():
+        monitor.log(brain.hparams.train_loggers.tensorboard.writer, epoch)
     return figures
+
+
+def latent_of(brain: Any, samples: int) -> torch.Tensor | None:
+    """The latent of an utterance, the same in every epoch."""
+    random = torch.Generator().manual_seed(brain.hparams.seed)
+    return brain.generator_average.module.sample_latent(1, samples, random)
 
 
 @torch.no_grad()
 def enhance(brain: Any, noisy: torch.Tensor) -> torch.Tensor:
-    """Speech enhanced by the averaged generator, with the same latents in every epoch."""
-    random = torch.Generator().manual_seed(brain.hparams.seed)
-    latent = brain.hparams.generator.sample_latent(len(noisy), noisy.shape[1], random)
-    return brain.generator_average(noisy, latent)
+    """Utterances of one length, enhanced by the averaged generator."""
+    latent = latent_of(brain, noisy.shape[1])
+    return brain.generator_average(noisy, None if latent is None else latent.expand(len(noisy), -1, -1))
+
+
+def enhance_together(brain: Any, noisy: torch.Tensor, samples: Sequence[int]) -> torch.Tensor:
+    """Utterances of similar lengths, each as if it were alone."""
+    latents = [latent_of(brain, count) for count in samples]
+    return enhance_padded(brain.generator_average.module, noisy, samples, latents)
 
 
 def finish(hparams: Mapping[str, Any], utterances: Sequence[Utterance], brain: Any) -> None:

@@ -79,6 +79,9 @@ def measure_windows(
 ) -> dict[str, float]:
     """Measures generated windows against real ones.
 
+    Windows on a GPU come to the host in one copy, for which it waits once, and are measured there: the
+    measures of likeness train a classifier, search and sort, which would make it wait hundreds of times.
+
     Arguments
     ---------
     waveforms : torch.Tensor
@@ -126,6 +129,7 @@ def measure_windows(
     out_of_band_real_db
     spectral_distance_db
     """
+    waveforms, reference, train = _on_host(waveforms, reference, train)
     own = measure_artefacts(waveforms, factors, sample_rate, cutoff_hz, n_fft)
     real = measure_artefacts(reference, factors, sample_rate, cutoff_hz, n_fft)
     row = {}
@@ -147,3 +151,19 @@ def measure_windows(
         row["nearest_neighbour_auc"] = nearest.auc
         row["nearest_neighbour_copied"] = nearest.copied_fraction
     return row
+
+
+def _on_host(*signals: torch.Tensor | None) -> list:
+    """Signals in the host's memory; those of one device and type come in one copy."""
+    found = list(signals)
+    kinds: dict[tuple, list[int]] = {}
+    for number, signal in enumerate(signals):
+        if signal is not None and signal.device.type != "cpu":
+            kinds.setdefault((signal.device, signal.dtype), []).append(number)
+    for numbers in kinds.values():
+        own = [signals[number] for number in numbers]
+        joined = torch.cat([signal.flatten() for signal in own]).cpu()
+        parts = joined.split([signal.numel() for signal in own])
+        for number, signal, part in zip(numbers, own, parts, strict=True):
+            found[number] = part.view(signal.shape)
+    return found

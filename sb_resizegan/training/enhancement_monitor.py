@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.utterances import Utterance
@@ -19,12 +20,14 @@ from sb_resizegan.metrics.speech_scores import SCORES
 from sb_resizegan.report.enhancement_figures import utterances_figure
 from sb_resizegan.report.sounds import folder_name, write_signal
 from sb_resizegan.training.epoch_monitor import EpochMonitor, epoch_name
+from sb_resizegan.utils.processes import Share, gathered
 
 __all__ = ["EnhancementMonitor"]
 
 logger = get_logger(__name__)
 
 LOWEST_PESQ = 1.0
+BATCH_SIZE = 16
 
 
 class EnhancementMonitor(EpochMonitor):
@@ -33,6 +36,9 @@ class EnhancementMonitor(EpochMonitor):
     In ``output_folder`` it keeps ``measures.csv`` (a row per epoch, with the figures of the noisy speech
     beside those of the enhanced), ``spectrograms/epoch_NNNN.png``, and for each utterance that is shown
     ``samples/N_NAME/noisy.wav``, ``clean.wav`` and ``epoch_NNNN.wav``.
+
+    Where several processes train together, each has one and takes its share of the utterances; their scores
+    are brought together, and the main process writes.
 
     Arguments
     ---------
@@ -77,7 +83,10 @@ class EnhancementMonitor(EpochMonitor):
         self.device = torch.device(device)
         self.intelligibility = intelligibility
         utterances = [Utterance(*utterance) for utterance in utterances]
-        scores = self._score(utterances, [utterance.noisy for utterance in utterances])
+        numbers = list(Share(range(len(utterances))))
+        own = [utterances[number] for number in numbers]
+        scores = self._score(own, [utterance.noisy for utterance in own])
+        scores = _together(dict(zip(numbers, scores, strict=True)))
         self.utterances, kept = [], []
         for utterance, score in zip(utterances, scores, strict=True):
             if math.isfinite(score["pesq_wb"]):
@@ -92,7 +101,7 @@ class EnhancementMonitor(EpochMonitor):
         self.noisy = self._figures(kept)
         self.shown = choose_shown(self.utterances, shown)
 
-    def epoch(self, epoch: int, enhance: Callable) -> dict[str, float]:
+    def epoch(self, epoch: int, enhance: Callable, padded: bool = False) -> dict[str, float]:
         """Measures and writes one epoch.
 
         Arguments
@@ -100,7 +109,10 @@ class EnhancementMonitor(EpochMonitor):
         epoch : int
             Its number; what an interrupted run wrote for it is replaced.
         enhance : callable
-            From noisy speech ``(1, time)`` on the device to enhanced speech of the same shape.
+            From noisy speech ``(batch, time)`` on the device to enhanced speech of the same shape.
+        padded : bool
+            Whether it gets utterances of different lengths together, with their samples
+            (`enhance_utterances()`).
 
         Returns
         -------
@@ -110,11 +122,26 @@ class EnhancementMonitor(EpochMonitor):
             (silence, NaN). In ``pesq_wb`` these count as 1, in the others not at all, so that a broken model
             doesn't look better than a poor one.
         """
-        inputs = [utterance.noisy for utterance in self.utterances]
-        outputs = enhance_utterances(enhance, inputs, self.device)
-        row = self._figures(self._score(self.utterances, outputs))
+        # In the order of their lengths, so that those of a process are alike.
+        order = sorted(range(len(self.utterances)), key=lambda number: -len(self.utterances[number].noisy))
+        numbers = list(Share(order))
+        own = [self.utterances[number] for number in numbers]
+        inputs = [utterance.noisy for utterance in own]
+        found = enhance_utterances(enhance, inputs, self.device, batch_size=BATCH_SIZE, padded=padded)
+        row = self._figures(_together(dict(zip(numbers, self._score(own, found), strict=True))))
+        outputs = {number: output for number, output in zip(numbers, found, strict=True)}
+        outputs = {n: output for part in gathered(self._to_show(outputs)) for n, output in part.items()}
+        if if_main_process():
+            self._write(epoch, row, outputs)
+        return row
+
+    def _to_show(self, outputs: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        return {number: outputs[number] for number in self.shown if number in outputs}
+
+    def _write(self, epoch: int, row: dict[str, float], outputs: dict[int, np.ndarray]) -> None:
         if row["unscored"]:
-            logger.warning(f"epoch {epoch}: PESQ refuses {row['unscored']} of {len(outputs)} outputs")
+            count = len(self.utterances)
+            logger.warning(f"epoch {epoch}: PESQ refuses {row['unscored']} of {count} outputs")
         noisy = {noisy_column(name): self.noisy[name] for name in row if name != "unscored"}
         self.write_row(epoch, {**row, **noisy})
         for number in self.shown:
@@ -135,7 +162,6 @@ class EnhancementMonitor(EpochMonitor):
         }
         if rows:
             utterances_figure(rows, self.picture_path(epoch), self.sample_rate, title=f"epoch {epoch}")
-        return row
 
     def log(self, writer: Any, epoch: int) -> None:
         """As `EpochMonitor.log()`; besides, the figures of the noisy speech, as lines beside the others."""
@@ -174,6 +200,12 @@ class EnhancementMonitor(EpochMonitor):
             row[name] = _mean([score[name] for score in scores if math.isfinite(score[name])])
         row["unscored"] = sum(not math.isfinite(score["pesq_wb"]) for score in scores)
         return row
+
+
+def _together(scores: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The scores of all processes, in the order of the utterances."""
+    found = {number: score for part in gathered(scores) for number, score in part.items()}
+    return [found[number] for number in sorted(found)]
 
 
 def _label(utterance: Utterance) -> str:

@@ -14,6 +14,7 @@ from sb_resizegan.metrics.stride_tones import stride_tone_prominence
 from sb_resizegan.metrics.summary import measure_windows
 from sb_resizegan.models.critic import WindowCritic
 from tests.device.compared import check_same, moved
+from tests.device.virtual import recorded
 from tests.inference.small import small_generator
 
 
@@ -29,7 +30,9 @@ def test_all_measures_of_windows(windows, device):
     rows = []
     for place in ("cpu", device):
         generated, held_out, train = moved(windows, place)
-        rows.append(measure_windows(generated, held_out, (4, 4), 16000, 1800.0, train))
+        with recorded() as traffic:
+            rows.append(measure_windows(generated, held_out, (4, 4), 16000, 1800.0, train))
+        assert len(traffic.to_host) == (place != "cpu") and not traffic.to_device, str(traffic)
     assert list(rows[0]) == list(rows[1])
     # A classifier that is trained on so few windows turns rounding into another network.
     for name in [name for name in rows[0] if name.startswith("c2st")]:

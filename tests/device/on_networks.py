@@ -7,6 +7,7 @@ from sb_resizegan.losses import EnhancementObjective, Hinge, NonSaturating, Wass
 from sb_resizegan.models.conditional_critic import ConditionalCritic
 from sb_resizegan.models.critic import WindowCritic
 from sb_resizegan.models.memory import limit_memory
+from sb_resizegan.models.padded_batches import enhance_padded
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.models.waveform_generator import WaveformGenerator
 from sb_resizegan.models.window_generator import WindowGenerator
@@ -14,7 +15,7 @@ from sb_resizegan.nnet import BandLimit, Downsample1d, LeakyReLU, PhaseShuffle, 
 from sb_resizegan.nnet.average import exponential_average
 from sb_resizegan.nnet.downsampling import DOWNSAMPLING_MODES
 from sb_resizegan.nnet.upsampling import UPSAMPLING_MODES
-from tests.device.compared import check_same
+from tests.device.compared import check_same, moved
 from tests.device.virtual import recorded
 
 LAYERS = {
@@ -181,3 +182,12 @@ def test_average(device):
         return list(average.parameters())
 
     check_same(averaged, (torch.nn.Linear(3, 4), torch.nn.Linear(3, 4)), device)
+
+
+def test_a_padded_batch(device):
+    generator = SpectralGenerator(channels=8, time_units=8, band_units=8, blocks=1, latent_dim=0)
+    noisy = torch.randn(2, 4000)
+    noisy[1, 2500:] = 0
+    expected = enhance_padded(generator, noisy, [4000, 2500], [None, None])
+    found = enhance_padded(*moved((generator, noisy), device), [4000, 2500], [None, None])
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)

@@ -95,9 +95,30 @@ def test_utterances_come_whole_alone_and_in_order():
 
     outputs = enhance_utterances(enhance, signals)
     assert all((output == 2 * signal.numpy()).all() for output, signal in zip(outputs, signals, strict=True))
-    assert seen == [(1, 1000), (1, 8000), (1, 990)]
+    assert sorted(seen) == [(1, 990), (1, 1000), (1, 8000)]
     with pytest.raises(ValueError, match="enhance: expected an output of shape"):
         enhance_utterances(lambda noisy: noisy[0], signals)
+
+
+def test_utterances_come_in_batches_of_one_length_or_of_similar_ones():
+    signals = [torch.full((n,), float(k + 1)) for k, n in enumerate((900, 1000, 900, 800, 990))]
+    seen = []
+
+    def enhance(noisy, samples=None):
+        seen.append((noisy.shape, samples))
+        if samples is not None:
+            assert all(not row[count:].any() for row, count in zip(noisy, samples, strict=True))
+        return 2 * noisy
+
+    for padded, expected in (
+        (False, [((1, 1000), None), ((1, 990), None), ((2, 900), None), ((1, 800), None)]),
+        (True, [((2, 1000), [1000, 990]), ((2, 900), [900, 900]), ((1, 800), [800])]),
+    ):
+        seen.clear()
+        outputs = enhance_utterances(enhance, signals, batch_size=2, padded=padded)
+        assert seen == expected
+        for output, signal in zip(outputs, signals, strict=True):
+            assert output.shape == signal.shape and (output == 2 * signal.numpy()).all()
 
 
 def test_what_is_shown_does_not_depend_on_the_order(utterances):

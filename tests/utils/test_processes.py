@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sb_resizegan.utils.processes import Share, interleaved
-from tests.stats_worker import statistics
+from tests.stats_worker import statistics, validation
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 6])
@@ -26,7 +26,7 @@ def test_two_processes_find_what_one_does(tmp_path):
     assert process.returncode == 0, process.stderr
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    expected = json.loads(json.dumps(statistics()))
+    expected = json.loads(json.dumps({**statistics(), **validation(tmp_path / "alone")}))
     torch.set_num_threads(threads)
     assert expected["summary"].pop("failures") == {"TOO_SHORT": ["3b"]} and expected["ids"][:2] == [
         "0a",
@@ -38,4 +38,11 @@ def test_two_processes_find_what_one_does(tmp_path):
         assert found["summary"].pop("failures") == {"TOO_SHORT": ["3b"]}
         assert found["summary"] == pytest.approx(expected["summary"])
         assert found["means"] == pytest.approx(expected["means"], rel=1e-6)
+        for name in ("noisy", "row"):
+            assert found[name] == pytest.approx(expected[name], rel=1e-6, nan_ok=True)
         assert found["train"] == pytest.approx(expected["train"], rel=1e-6)
+    files = [
+        sorted(p.relative_to(folder) for p in folder.rglob("*"))
+        for folder in map(tmp_path.joinpath, ("epochs", "alone"))
+    ]
+    assert files[0] == files[1] and len(files[0]) > 9
