@@ -5,33 +5,30 @@
     sb-resizegan enhance noisy.wav -o OUT/ --num_samples 2       # noisy_1.wav and noisy_2.wav
     sb-resizegan enhance noisy.wav -o OUT/ --num_samples 8 --reduce best    # one of eight
     sb-resizegan enhance noisy.wav -o OUT/ --limit_db 12         # leaves some of the room
-    torchrun --nproc_per_node=4 -m sb_resizegan enhance FOLDER/ -o OUT/    # four processes share the files
+    torchrun --nproc_per_node=4 -m sb_resizegan enhance FOLDER/ -o OUT/    # four take files as they go
 
 Files keep their names, and their paths within a folder, their format, sampling rate, length and channels.
 What lies above half the model's sampling rate gets the gain that the model gave the band below, or goes with
 --upper_band none. Inputs are never touched. The same command again goes on where an interrupted one stopped:
 what is there is left alone, and said to be of another model or an older input where it is (.enhanced.jsonl in
-OUT remembers). A file that another command is at work on is left to it. Processes without torchrun can share
-the files too, with the environment variables RANK and WORLD_SIZE.
+OUT remembers). A file that another command is at work on is left to it. Processes without torchrun, such as
+those of an array job, share the files too, by way of OUT: the environment variables RANK and WORLD_SIZE tell
+each where in the list to begin.
 
 The exit status is 0 if every file is enhanced, 1 if any could not be (they are listed at the end), 2 if the
 call was wrong.
 """
 
 import argparse
-import datetime
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sb_resizegan.commands.finishing_options import add_finishing, check_finishing, finishing
 from sb_resizegan.commands.parser import CommandParser, check_device, check_least
-
-# How long processes wait for the others, at the beginning and at the end.
-TO_MEET, TO_FINISH = datetime.timedelta(minutes=5), datetime.timedelta(days=30)
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
@@ -73,17 +70,21 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     return parser, options
 
 
-def prepare(parser: CommandParser, options: argparse.Namespace) -> tuple:
-    """Finds the files and loads the model."""
+def prepare(parser: CommandParser, options: argparse.Namespace, together) -> tuple:
+    """Finds the files, once for all processes, and loads the model."""
     from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
     from sb_resizegan.inference.file_trees import find_jobs
 
-    left_out: list[tuple[str, str]] = []
+    results = None if options.reduce else options.num_samples
+
+    def find():
+        left_out: list[tuple[str, str]] = []
+        return find_jobs(options.inputs, options.output, results, left_out), left_out
+
     options.device = options.device or default_device()
     check_device(parser, options.device)
     try:
-        results = None if options.reduce else options.num_samples
-        jobs = find_jobs(options.inputs, options.output, results, left_out)
+        jobs, left_out = together.same(find)
         model = GenerativeEnhancement.from_hparams(
             source=options.model, run_opts={"device": options.device}, trust=options.trust
         )
@@ -111,37 +112,40 @@ class Outcome(NamedTuple):
     busy: list
     """Files that another process is at work on."""
 
-    there: list
-    """Outputs that were there already."""
+    there: int
+    """How many outputs were there already."""
 
     doubts: list
     """Those of them that enhancing would not give now."""
 
 
-def enhance(model: Any, options: argparse.Namespace, jobs: list, bar: Any) -> Outcome:
-    """Enhances files, one by one, and goes on past those that cannot be."""
+def enhance(model, options: argparse.Namespace, jobs, numbers: Iterable[int], bar) -> Outcome:
+    """Enhances files, one by one, and goes on past those that cannot be.
+
+    ``numbers`` says which jobs, as they are asked for; ``bar`` is a `Progress`.
+    """
     from sb_resizegan.inference.enhanced_records import EnhancedRecords, model_identity
     from sb_resizegan.utils.locks import try_lock
     from sb_resizegan.utils.partial import partial_path, unlink_unlocked
 
-    outcome = Outcome([], [], [], [])
+    failures, busy, there, doubts = [], [], 0, []
     reduced = f"{options.reduce} of {options.num_samples}" if options.reduce else None
     records = EnhancedRecords(options.output, model_identity(model.mods.generator), options.seed, reduced)
-    waiting = []
-    for job in jobs:
+    for number in numbers:
+        job = jobs[number]
         if job.done and not options.overwrite:
-            outcome.there.append(str(job.target))
+            there += 1
             unlink_unlocked(partial_path(job.target, ".lock", 0))
             doubt = records.doubt(job)
             if doubt:
-                outcome.doubts.append(f"{job.target}: {doubt}")
-            bar.update(job.seconds)
+                doubts.append(f"{job.target}: {doubt}")
+            bar.end_file(job)
             continue
         try:
             job.target.parent.mkdir(parents=True, exist_ok=True)
             with try_lock(partial_path(job.target, ".lock", 0)) as is_mine:
                 if not is_mine:
-                    waiting.append(job)
+                    busy.append(number)
                 elif not job.done or options.overwrite:
                     model.enhance_to_file(
                         job.source,
@@ -150,15 +154,46 @@ def enhance(model: Any, options: argparse.Namespace, jobs: list, bar: Any) -> Ou
                         num_samples=options.num_samples,
                         reduce=options.reduce,
                         chunk_seconds=options.chunk_seconds,
-                        progress=bar.update,
+                        progress=bar.within(job),
                         **finishing(options),
                     )
                     records.add(job)
         except (OSError, ValueError, RuntimeError) as error:
             reason = one_line(error)
-            outcome.failures.append(reason if str(job.source) in reason else f"{job.source}: {reason}")
-    outcome.busy.extend(str(job.source) for job in waiting if not job.done)
-    return outcome
+            failures.append(reason if str(job.source) in reason else f"{job.source}: {reason}")
+        bar.end_file(job)
+    return Outcome(failures, [str(jobs[n].source) for n in busy if not jobs[n].done], there, doubts)
+
+
+class Progress:
+    """A bar over the bytes of all files.
+
+    Arguments
+    ---------
+    bar : tqdm
+        The bar.
+    """
+
+    def __init__(self, bar) -> None:
+        self.bar = bar
+        self._done = 0
+
+    def within(self, job):
+        """What is called with the seconds of a file that are done; None where nobody looks."""
+        if self.bar.disable:
+            return None
+        from sb_resizegan.dataio.audio import UnusableAudioError, audio_header
+
+        try:
+            seconds = audio_header(job.source).seconds
+        except UnusableAudioError:
+            return None  # enhancing it will say what is wrong
+        return lambda part: self.bar.update(part / seconds * job.size) if seconds else None
+
+    def end_file(self, job) -> None:
+        """A file is done with."""
+        self._done += job.size
+        self.bar.update(self._done - self.bar.n)
 
 
 def one_line(error: Exception) -> str:
@@ -169,25 +204,20 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def gather(outcome: Outcome, group: Any) -> Outcome:
-    """What became of the files of all processes of torchrun, once all are done.
-
-    A process that ended with an error before would take the others with it.
-    """
-    import torch
-
-    if group is None:
-        return outcome
-    everyone: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, outcome, group)
-    torch.distributed.destroy_process_group()
-    return Outcome(*([line for lines in parts for line in lines] for parts in zip(*everyone, strict=True)))
+def joined(outcomes: list[Outcome]) -> Outcome:
+    """What became of the files of all processes."""
+    return Outcome(
+        [line for outcome in outcomes for line in outcome.failures],
+        [line for outcome in outcomes for line in outcome.busy],
+        sum(outcome.there for outcome in outcomes),
+        [line for outcome in outcomes for line in outcome.doubts],
+    )
 
 
 def say(outcome: Outcome, left_out: list[str]) -> None:
     """What the user should know in the end."""
     if outcome.there:
-        print(f"{len(outcome.there)} files were there already", file=sys.stderr)
+        print(f"{outcome.there} files were there already", file=sys.stderr)
     for heading, lines in (
         ("There already, but --overwrite would make them anew", outcome.doubts),
         ("Left out", left_out),
@@ -203,28 +233,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, options = parse(arguments)
     logging.basicConfig(format="%(message)s")
 
+    import numpy as np
     import torch
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from sb_resizegan.dataio.finding import left_out_lines
-    from sb_resizegan.inference.file_trees import share
+    from sb_resizegan.utils.processes import Together
 
-    all_jobs, left_out, model = prepare(parser, options)
     # Recurrent layers fade to numbers that processors are slow with.
     torch.set_flush_denormal(True)
-    group = None
-    if torch.distributed.is_torchelastic_launched():
-        torch.distributed.init_process_group("gloo", timeout=TO_MEET)
-        group = torch.distributed.new_group(timeout=TO_FINISH)
-    speaks = group is None or options.rank == 0
-    jobs = share(all_jobs, options.rank, options.world_size)
-    seconds = round(sum(job.seconds for job in jobs))
+    together = Together()
+    jobs, left_out, model = prepare(parser, options, together)
+    order = jobs.largest_first() if options.world_size > 1 else range(len(jobs))
+    by_folder = options.world_size > 1 and together.world_size == 1
+    if by_folder:
+        # Each begins elsewhere, and leaves what another one is at work on to it.
+        order = np.roll(order, -(len(order) * options.rank // options.world_size))
+    numbers = (order[turn] for turn in together.turns(len(jobs)))
+    size = int(jobs.sizes.sum()) // together.world_size
     # Bars are shown in a terminal alone.
-    with tqdm(total=seconds, unit="s", disable=None if speaks else True) as bar, logging_redirect_tqdm():
-        outcome = gather(enhance(model, options, jobs, bar), group)
-    if not all_jobs:
+    with (
+        tqdm(total=size, unit="B", unit_scale=True, disable=None if together.speaks else True) as bar,
+        logging_redirect_tqdm(),
+    ):
+        outcomes = together.all(enhance(model, options, jobs, numbers, Progress(bar)))
+    if not together.speaks:
+        return 0
+    outcome = joined(outcomes)
+    if not jobs:
         print(f"no sound file in {', '.join(map(str, options.inputs))}", file=sys.stderr)
-    if speaks:
-        say(outcome, left_out_lines(left_out))
-    return 0 if all_jobs and not outcome.failures and not outcome.busy else 1
+    say(outcome, left_out_lines(left_out))
+    complete = not outcome.failures and (by_folder or not outcome.busy)
+    return 0 if jobs and complete else 1

@@ -3,6 +3,7 @@
     sb-resizegan score REFERENCE_DIR DEGRADED_DIR                   # PESQ-WB, STOI, ESTOI, SI-SDR
     sb-resizegan score REFERENCE_DIR DEGRADED_DIR --device cuda     # PESQ on the GPU
     sb-resizegan score REFERENCE_DIR DEGRADED_DIR --official --csv scores.csv
+    torchrun --nproc_per_node=4 -m sb_resizegan score REFERENCE_DIR DEGRADED_DIR   # take pairs as they go
     sb-resizegan score REFERENCE_DIR ENHANCED_DIR --noisy NOISY_DIR --scores deletion wer
 
 Files are matched by their path without suffix. Files without a partner, unreadable files and files at rates
@@ -43,7 +44,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument("--csv", type=Path, metavar="OUT", help="write the scores of each file here")
     parser.add_argument("--resample", action="store_true", help="resample files at other rates to 16 kHz")
     parser.add_argument("--batch_size", type=int, default=16, help="most pairs in a batch (default: 16)")
-    parser.add_argument("--jobs", type=int, help="processes (default: one a spare core)")
+    parser.add_argument(
+        "--jobs", type=int, help="processes (default: one a spare core; under torchrun, its own do all)"
+    )
     options = parser.parse_args(arguments)
     for folder in (options.reference, options.degraded, options.noisy):
         if folder is not None and not folder.is_dir():
@@ -54,6 +57,41 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
         parser.error(f"--csv: {options.csv.parent}: no such folder")
     check_least(parser, options, {"batch_size": 1, "jobs": 1})
     return parser, options
+
+
+def find(options: argparse.Namespace) -> tuple:
+    """Which pairs there are, what was enhanced, and what was said."""
+    from sb_resizegan.evaluation.enhanced_folder import read_transcripts
+    from sb_resizegan.evaluation.folder_scores import noisy_versions
+    from sb_resizegan.evaluation.matched_folders import MatchedFolders
+
+    matched = MatchedFolders(options.reference, options.degraded)
+    noisy = noisy_versions(matched, options.noisy) if options.noisy else None
+    transcripts = None
+    if options.transcripts:
+        transcripts = read_transcripts(options.transcripts, [matched[n][0] for n in range(len(matched))])
+    return matched, noisy, transcripts
+
+
+def score_parts(
+    options: argparse.Namespace, scoring, together, matched, noisy, transcripts, bar
+) -> tuple[list, list]:
+    """Scores pairs: all of them alone, or the next few of a length whenever this process has time."""
+    from sb_resizegan.evaluation.folder_scores import inspected, score_pairs
+
+    parts = matched.alike(len(matched) if together.world_size == 1 else 4 * options.batch_size)
+    done, problems = [], []
+    for turn in together.turns(len(parts)):
+        numbers = {matched[int(number)][0]: int(number) for number in parts[turn]}
+        pairs, lines = inspected(matched, parts[turn], [], options.resample)
+        for pair in pairs:
+            pair.noisy = noisy.find(pair.name) if noisy else None
+            pair.transcript = transcripts[numbers[pair.name]] if transcripts else None
+        score_pairs(pairs, scoring, bar.update)
+        bar.update(2 * len(lines))
+        done += pairs
+        problems += lines
+    return done, problems
 
 
 def print_table(pairs: list, columns: list[str]) -> None:
@@ -100,36 +138,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import torch
     from tqdm import tqdm
 
-    from sb_resizegan.evaluation.enhanced_folder import read_transcripts
-    from sb_resizegan.evaluation.folder_scores import add_noisy, find_pairs, score_pairs
     from sb_resizegan.evaluation.scoring_options import ScoringOptions, columns_of
+    from sb_resizegan.utils.processes import Together
 
     check_device(parser, options.device)
     scores = ["si_sdr", "intelligibility"]
     scores += ["official_pesq"] * options.official + ["dnsmos"] * options.dnsmos
     scores = list(dict.fromkeys([*scores, *options.scores]))
     check_scores(parser, scores)
-    scoring = ScoringOptions(tuple(scores), options.device, options.batch_size, options.jobs)
+    together = Together()
+    jobs = options.jobs if together.world_size == 1 or options.jobs is not None else 0
+    scoring = ScoringOptions(tuple(scores), options.device, options.batch_size, jobs)
     torch.set_flush_denormal(True)
     if torch.device(options.device).type == "cpu":
         # The other processes have the other cores; threads that wait for each other on busy ones crawl.
         torch.set_num_threads(1)
-    pairs, problems = find_pairs(options.reference, options.degraded, options.resample)
     columns = columns_of(scores)
     try:
         scoring.names(options.noisy is not None)
-        if options.noisy:
-            add_noisy(pairs, options.noisy)
-        if options.transcripts:
-            transcripts = read_transcripts(options.transcripts, [pair.name for pair in pairs])
-            for pair, transcript in zip(pairs, transcripts, strict=True):
-                pair.transcript = transcript
+        found = together.same(lambda: find(options))
     except (OSError, ValueError) as error:
         parser.error(str(error))
+    with tqdm(total=2 * len(found[0]), unit="score", disable=None if together.speaks else True) as bar:
+        parts = together.all(score_parts(options, scoring, together, *found, bar))
+    if not together.speaks:
+        return 0
+    pairs = sorted((pair for part, _ in parts for pair in part), key=lambda pair: (pair.seconds, pair.name))
+    problems = found[0].problems + sorted(line for _, lines in parts for line in lines)
     status = 0
     if pairs:
-        with tqdm(total=2 * len(pairs), unit="score", disable=None) as bar:
-            score_pairs(pairs, scoring, bar.update)
         print_table(pairs, columns)
         if options.csv:
             try:

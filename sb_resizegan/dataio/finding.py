@@ -27,7 +27,8 @@ def files_below(
 
     Linked folders are searched, each folder once: a link that leads back to a folder above does no harm.
     Hidden files and folders (their names begin with a point, as those of ``._a.wav`` beside ``a.wav``) do not
-    count. Links that lead nowhere, and folders that cannot be listed, come as files.
+    count. Links that lead nowhere, and folders that cannot be listed, come as files. What is remembered are
+    folders and links, not files: there may be millions.
 
     Arguments
     ---------
@@ -36,7 +37,8 @@ def files_below(
     except_folder : str or Path, optional
         Not searched.
     once : bool
-        Whether a file that has several names by links comes under the first of them alone.
+        Whether a file that has several names by links comes under one of them alone: its own, unless one of
+        a folder that comes before.
 
     Yields
     ------
@@ -54,27 +56,58 @@ def files_below(
     ['notes.txt', 'speaker/a.wav']
     """
     top = os.fspath(folder)
-    visited = set() if except_folder is None else {os.path.realpath(except_folder)}
-    names = []
-    for place, subfolders, files in os.walk(
-        top, followlinks=True, onerror=lambda error: names.append(os.path.relpath(error.filename, top))
-    ):
-        if not _is_new(place, visited):
-            subfolders.clear()
-            continue
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(files):
-            path = os.path.join(place, name)
-            if not name.startswith(".") and (not once or _is_new(path, visited)):
-                names.append(os.path.relpath(path, top))
-    yield from sorted(names)
+    visited: set[str] = set()
+    excluded = None if except_folder is None else os.path.realpath(except_folder)
+    linked: set[str] = set()
+    waiting = [iter([("", False)])]
+    while waiting:
+        path, is_link = next(waiting[-1], (None, False))
+        if path is None:
+            waiting.pop()
+        elif path and not path.endswith("/"):
+            if not once or _is_first(os.path.join(top, path), is_link, visited, linked):
+                yield path
+        else:
+            real = os.path.realpath(os.path.join(top, path))
+            if real in visited or real == excluded:
+                continue
+            try:
+                waiting.append(iter(_entries(top, path)))
+                visited.add(real)
+            except OSError:
+                yield os.path.relpath(os.path.join(top, path), top)
 
 
-def _is_new(path: str, visited: set[str]) -> bool:
-    real = os.path.realpath(path)
-    is_new = real not in visited
-    visited.add(real)
-    return is_new
+def _entries(top: str, place: str) -> list[tuple[str, bool]]:
+    """What lies in a folder, in the order of paths, and whether it is a link; folders end with a slash.
+
+    So a folder stands where its files will: "a-b/c.wav" before "a.wav", and that before "a/b.wav".
+    """
+    found = []
+    with os.scandir(os.path.join(top, place)) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link to itself
+                is_folder = False
+            found.append((place + entry.name + "/" * is_folder, entry.is_symlink()))
+    return sorted(found)
+
+
+def _is_first(path: str, is_link: bool, visited: set[str], linked: set[str]) -> bool:
+    """Whether a file comes for the first time; remembered are the targets of links alone."""
+    real = os.path.realpath(path) if is_link or linked else path
+    if real in linked:
+        return False
+    if is_link:
+        # A file of a folder that was searched, or is being, comes under its own name.
+        home, name = os.path.split(real)
+        if home in visited and not name.startswith(".") and os.path.lexists(real):
+            return False
+        linked.add(real)
+    return True
 
 
 def why_left_out(path: str | os.PathLike) -> str | None:

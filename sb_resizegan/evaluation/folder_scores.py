@@ -1,15 +1,14 @@
 """Scores of two folders of recordings, pair by pair: PESQ, STOI, ESTOI and SI-SDR."""
 
 import math
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, count_frames
-from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.dataio.long_signal import Signal, cut_alike, read_any_length
+from sb_resizegan.evaluation.matched_folders import FolderOfSound, MatchedFolders
 from sb_resizegan.evaluation.scoring import SAMPLE_RATE, score_sources
 from sb_resizegan.evaluation.scoring_options import ScoringOptions
 
@@ -46,25 +45,6 @@ class FilePair:
     scores: dict = field(default_factory=dict)
 
 
-def _audio_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
-    """Files by their path without suffix, and complaints about those of one name."""
-    files: dict[str, Path] = {}
-    problems: list[str] = []
-    for relative in files_below(folder):
-        path = folder / relative
-        reason = why_left_out(path)
-        name = os.path.splitext(relative)[0]
-        if reason == "not audio":
-            continue
-        if reason is not None:
-            problems.append(f"{path}: {reason}, left out")
-        elif name in files:
-            problems.append(f"{path}: same name as {files[name].name}, left out")
-        else:
-            files[name] = path
-    return files, problems
-
-
 def find_pairs(
     reference_folder: Path, degraded_folder: Path, resampling: bool = False
 ) -> tuple[list[FilePair], list[str]]:
@@ -95,26 +75,42 @@ def find_pairs(
     >>> [pair.name for pair in pairs], [line.rsplit(": ", 1)[1] for line in problems]
     (['a'], ['no partner among the degraded files'])
     """
-    references, problems = _audio_files(Path(reference_folder))
-    degraded, more = _audio_files(Path(degraded_folder))
-    problems += more
-    problems += [
-        f"{references[name]}: no partner among the degraded files"
-        for name in references
-        if name not in degraded
-    ]
-    problems += [
-        f"{degraded[name]}: no partner among the references" for name in degraded if name not in references
-    ]
-    pairs = []
-    for name in sorted(references.keys() & degraded.keys()):
-        pair = FilePair(name, references[name], degraded[name], 0.0)
+    matched = MatchedFolders(reference_folder, degraded_folder)
+    return inspected(matched, range(len(matched)), matched.problems, resampling)
+
+
+def inspected(
+    matched: MatchedFolders, numbers: Iterable[int], problems: list[str], resampling: bool = False
+) -> tuple[list[FilePair], list[str]]:
+    """Looks at some pairs: how long they are, and which cannot be scored.
+
+    Arguments
+    ---------
+    matched : MatchedFolders
+        What there is.
+    numbers : iterable of int
+        Which of them.
+    problems : list of str
+        Those that are known.
+    resampling : bool
+        As in `find_pairs()`.
+
+    Returns
+    -------
+    pairs : list of FilePair
+        Shortest first.
+    problems : list of str
+        With a line more for each pair that cannot be scored.
+    """
+    pairs, problems = [], list(problems)
+    for number in numbers:
+        pair = FilePair(*matched[int(number)], 0.0)
         problem = _inspect(pair, resampling)
         if problem is None:
             pairs.append(pair)
         else:
             problems.append(problem)
-    return sorted(pairs, key=lambda pair: pair.seconds), problems
+    return sorted(pairs, key=lambda pair: (pair.seconds, pair.name)), problems
 
 
 def _inspect(pair: Any, resampling: bool) -> str | None:
@@ -150,26 +146,31 @@ def _inspect(pair: Any, resampling: bool) -> str | None:
     return None
 
 
-def add_noisy(pairs: list[FilePair], folder: Path) -> None:
-    """Finds for each pair the noisy file that was enhanced.
+def noisy_versions(matched: MatchedFolders, folder: Path) -> FolderOfSound:
+    """The folder of what was enhanced.
 
     Arguments
     ---------
-    pairs : list of FilePair
-        Their ``noisy`` is filled in.
+    matched : MatchedFolders
+        What is to be scored.
     folder : Path
         Searched as those of the pairs.
+
+    Returns
+    -------
+    FolderOfSound
 
     Raises
     ------
     ValueError
         If there is none for a pair.
     """
-    files, _ = _audio_files(folder)
-    for pair in pairs:
-        if pair.name not in files:
-            raise ValueError(f"{folder}: expected the noisy version of {pair.name!r}, but there is none")
-        pair.noisy = files[pair.name]
+    files = FolderOfSound(folder)
+    for number in range(len(matched)):
+        name = matched[number][0]
+        if files.find(name) is None:
+            raise ValueError(f"{folder}: expected the noisy version of {name!r}, but there is none")
+    return files
 
 
 def read_pair(pair: FilePair) -> list[Signal]:

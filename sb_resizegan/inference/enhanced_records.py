@@ -1,11 +1,14 @@
 """Which model made which enhanced file of which input: kept beside the files, to be said when it matters."""
 
+import contextlib
 import hashlib
 import json
 import os
+from array import array
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sb_resizegan.inference.file_trees import Job
@@ -76,17 +79,17 @@ class EnhancedRecords:
     def __init__(self, folder: str | os.PathLike, model: str, seed: int, reduced: str | None = None) -> None:
         self._folder = Path(folder)
         self._facts = {"model": model, "seed": seed, **({"reduced": reduced} if reduced else {})}
-        self._lines: dict[str, dict[str, Any]] = {}
-        try:
-            text = (self._folder / RECORDS_NAME).read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            text = ""  # nothing is known, then
-        for line in text.splitlines():
-            try:
-                record = json.loads(line)
-                self._lines[record["output"]] = record
-            except (ValueError, TypeError, KeyError):
-                continue  # a line that a full disk or a killed process left half
+        # Of each line, a digest of the output's name, and where it lies: 16 bytes, however long it is.
+        digests, places, place = array("q"), array("q"), 0
+        with contextlib.suppress(OSError), open(self._folder / RECORDS_NAME, "rb") as stream:
+            for line in stream:
+                record = _record(line)
+                if record is not None:
+                    digests.append(_digest(record["output"]))
+                    places.append(place)
+                place += len(line)
+        self._digests, self._places = np.array(digests, dtype=np.int64), np.array(places, dtype=np.int64)
+        self._order = np.argsort(self._digests, kind="stable")
 
     def add(self, job: Job) -> None:
         """Notes that a file was enhanced.
@@ -122,7 +125,7 @@ class EnhancedRecords:
         -------
         str or None
         """
-        record = self._lines.get(self._name(job), {})
+        record = self._find(self._name(job))
         try:
             own = self._input(job)
             made = min(path.stat().st_mtime_ns for path in job.outputs)
@@ -140,6 +143,18 @@ class EnhancedRecords:
             return "it was made of other draws"
         return None
 
+    def _find(self, output: str) -> dict[str, Any]:
+        """The last line about an output."""
+        digest = _digest(output)
+        first, end = (np.searchsorted(self._digests, digest, side, self._order) for side in ("left", "right"))
+        for number in self._order[first:end][::-1]:
+            with open(self._folder / RECORDS_NAME, "rb") as stream:
+                stream.seek(int(self._places[number]))
+                record = _record(stream.readline())
+            if record is not None and record["output"] == output:
+                return record
+        return {}
+
     def _name(self, job: Job) -> str:
         return os.path.relpath(job.target, self._folder)
 
@@ -151,3 +166,17 @@ class EnhancedRecords:
             "size": status.st_size,
             "time": status.st_mtime_ns,
         }
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None for one that a full disk or a killed process left half."""
+    try:
+        record = json.loads(line)
+        return record if isinstance(record["output"], str) else None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _digest(name: str) -> int:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

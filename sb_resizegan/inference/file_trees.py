@@ -1,12 +1,17 @@
 """Which files of whole folders are to be enhanced, and where the results go."""
 
+import os
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from sb_resizegan.dataio.audio import UnusableAudioError, audio_header
+import numpy as np
+
 from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.inference.file_enhancement import sample_paths
+from sb_resizegan.utils.names import Names
 
 
 @dataclass
@@ -21,14 +26,14 @@ class Job:
         Where the result goes.
     outputs : list of Path
         What there is when it is done: the target, or a file for each latent.
-    seconds : float
-        Length by its header; 0 if that cannot be read.
+    size : int
+        Bytes of the file.
     """
 
     source: Path
     target: Path
     outputs: list[Path]
-    seconds: float
+    size: int
 
     @property
     def done(self) -> bool:
@@ -36,12 +41,64 @@ class Job:
         return all(path.is_file() for path in self.outputs)
 
 
+class Jobs(Sequence[Job]):
+    """Files to be enhanced, each held as its name and 12 bytes; a `Job` is made when it is asked for.
+
+    Arguments
+    ---------
+    folders : sequence of str
+        In which inputs lie.
+    owners : numpy.ndarray
+        For each file, the number of its folder.
+    names : Names
+        Its path within that, and of its result within ``output_folder``.
+    sizes : numpy.ndarray
+        Its bytes.
+    output_folder : str or Path
+        Where the results go.
+    num_samples : int, optional
+        Latents for each file.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[str],
+        owners: np.ndarray,
+        names: Names,
+        sizes: np.ndarray,
+        output_folder: str | os.PathLike,
+        num_samples: int | None = None,
+    ) -> None:
+        self.folders, self.owners, self.names, self.sizes = list(folders), owners, names, sizes
+        self.output_folder, self.num_samples = Path(output_folder), num_samples
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, number):  # type: ignore[override]
+        """A job by its number."""
+        target = self.output_folder / self.names[number]
+        size = int(self.sizes[number])
+        return Job(self.source(number), target, sample_paths(target, self.num_samples), size)
+
+    def __iter__(self) -> Iterator[Job]:
+        return (self[number] for number in range(len(self)))
+
+    def source(self, number: int) -> Path:
+        """The file itself."""
+        return Path(self.folders[int(self.owners[number])]) / self.names[number]
+
+    def largest_first(self) -> np.ndarray:
+        """Numbers in the order in which several processes had best take them: none ends long after others."""
+        return np.argsort(-self.sizes, kind="stable").astype(np.int32)
+
+
 def find_jobs(
     inputs: Sequence[str | Path],
     output_folder: str | Path,
     num_samples: int | None = None,
     left_out: list[tuple[str, str]] | None = None,
-) -> list[Job]:
+) -> Jobs:
     """Matches sound files and trees of them with their outputs.
 
     A file given by itself keeps its name; files of a folder keep their path within it. Of folders, files with
@@ -61,7 +118,7 @@ def find_jobs(
 
     Returns
     -------
-    list of Job
+    Jobs
         In the order of their targets.
 
     Raises
@@ -80,55 +137,86 @@ def find_jobs(
     ['out/a/b.wav', 'out/c.flac']
     """
     output_folder = Path(output_folder)
-    jobs: dict[Path, Job] = {}
-    takers: dict[Path, Path] = {}
+    folders: dict[str, int] = {}
+    owners, sizes = [array(code) for code in "Iq"]
     left_out = [] if left_out is None else left_out
-    for source, target in _pairs([Path(path) for path in inputs], output_folder, left_out):
-        outputs = sample_paths(target, num_samples)
-        for path in outputs:
-            other = takers.setdefault(path, source)
-            if other.resolve() != source.resolve():
-                raise ValueError(f"{other} and {source} would both become {path}; enhance them one by one")
-        jobs.setdefault(target, Job(source, target, outputs, _seconds(source)))
-    sources = {source.resolve() for source in takers.values()}
-    for path, source in takers.items():
-        if path.resolve() in sources:
-            raise ValueError(f"{source} would become {path}, which is an input; choose another output folder")
-    return [jobs[target] for target in sorted(jobs)]
+
+    def take() -> Iterator[str]:
+        for folder, name in _found([Path(path) for path in inputs], output_folder, left_out):
+            identity = _identity(os.path.join(folder, name))
+            owners.append(folders.setdefault(folder, len(folders)))
+            sizes.append(identity.size)
+            yield name
+
+    names = Names.of(take())
+    jobs = Jobs(list(folders), np.array(owners), names, np.array(sizes), output_folder, num_samples)
+    if len(inputs) > 1:
+        jobs = _merged(jobs)
+    _check_outputs(jobs)
+    return jobs
 
 
-def share(jobs: list[Job], rank: int, world_size: int) -> list[Job]:
-    """The part of one of several processes: about as many seconds as each of the others'.
-
-    Arguments
-    ---------
-    jobs : list of Job
-        All of them, in the same order everywhere.
-    rank, world_size : int
-        Of this process, and how many there are.
-
-    Returns
-    -------
-    list of Job
-
-    Example
-    -------
-    >>> jobs = [Job(None, None, [], seconds) for seconds in (60, 10, 50, 20)]
-    >>> [[job.seconds for job in share(jobs, rank, 2)] for rank in (0, 1)]
-    [[60, 10], [50, 20]]
-    """
-    loads = [0.0] * world_size
-    parts: list[list[Job]] = [[] for _ in range(world_size)]
-    for job in sorted(jobs, key=lambda job: -job.seconds):
-        least = loads.index(min(loads))
-        loads[least] += job.seconds + 1.0  # every file costs something
-        parts[least].append(job)
-    return parts[rank]
+class _Identity(NamedTuple):
+    size: int
+    file: int
 
 
-def _pairs(
+def _identity(path: str | os.PathLike) -> _Identity:
+    """The size of a file, and a number that another file is not likely to have."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return _Identity(0, 0)  # enhancing it will say what is wrong
+    return _Identity(status.st_size, hash((status.st_dev, status.st_ino)))
+
+
+def _merged(jobs: Jobs) -> Jobs:
+    """Those of several inputs in the order of their targets; what is given twice is there once."""
+    order = sorted(range(len(jobs)), key=jobs.names.__getitem__)
+    kept = order[:1]
+    for number in order[1:]:
+        if jobs.names[number] != jobs.names[kept[-1]]:
+            kept.append(number)
+            continue
+        other, source = jobs.source(kept[-1]), jobs.source(number)
+        if other.resolve() != source.resolve():
+            path = jobs[number].outputs[0]
+            raise ValueError(f"{other} and {source} would both become {path}; enhance them one by one")
+    numbers = np.array(kept, dtype=np.int64)
+    return Jobs(
+        jobs.folders,
+        jobs.owners[numbers],
+        jobs.names.take(numbers),
+        jobs.sizes[numbers],
+        jobs.output_folder,
+        jobs.num_samples,
+    )
+
+
+def _check_outputs(jobs: Jobs) -> None:
+    """No output may be an input. Only one that is there can be."""
+    if not jobs.output_folder.exists():
+        return
+    identities = np.fromiter((_identity(jobs.source(n)).file for n in range(len(jobs))), dtype=np.int64)
+    order = np.argsort(identities, kind="stable").astype(np.int32)
+    for job in jobs:
+        for path in job.outputs:
+            if not os.path.lexists(path):
+                continue
+            file = _identity(path).file
+            first, end = (int(np.searchsorted(identities, file, side, order)) for side in ("left", "right"))
+            # Several names of one file, or by a rare chance one number of two: looked at closely.
+            real = os.path.realpath(path)
+            if any(os.path.realpath(jobs.source(n)) == real for n in order[first:end]):
+                raise ValueError(
+                    f"{job.source} would become {path}, which is an input; choose another output folder"
+                )
+
+
+def _found(
     inputs: list[Path], output_folder: Path, left_out: list[tuple[str, str]]
-) -> Iterator[tuple[Path, Path]]:
+) -> Iterator[tuple[str, str]]:
+    """Yields the folder and the name within it of each file."""
     results = output_folder.resolve()
     for path in inputs:
         if path.is_dir():
@@ -136,17 +224,10 @@ def _pairs(
             for name in files_below(path, results if within else None):
                 reason = why_left_out(path / name)
                 if reason is None:
-                    yield path / name, output_folder / name
+                    yield str(path), name
                 else:
                     left_out.append((str(path / name), reason))
         elif path.exists():
-            yield path, output_folder / path.name
+            yield str(path.parent), path.name
         else:
             raise ValueError(f"{path}: no such file or folder")
-
-
-def _seconds(path: Path) -> float:
-    try:
-        return audio_header(path).seconds or 0.0
-    except UnusableAudioError:
-        return 0.0  # enhancing it will say what is wrong

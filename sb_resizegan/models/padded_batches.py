@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sb_resizegan.models.spectral_generator import SpectralGenerator
-from sb_resizegan.nnet.level import utterance_level, valid_samples
+from sb_resizegan.nnet.utterance_level import utterance_level, valid_samples
 
 __all__ = ["enhance_padded", "takes_padding"]
 

@@ -1,5 +1,6 @@
 """What the processes of a training share out, and bring together again."""
 
+import datetime
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 from speechbrain.utils.distributed import is_distributed_initialized
 
-__all__ = ["Share", "gathered", "interleaved"]
+__all__ = ["Share", "Together", "gathered", "interleaved"]
 
 
 def gathered(value: Any) -> list[Any]:
@@ -75,3 +76,97 @@ class Share:
 
     def __len__(self) -> int:
         return len(range(self.rank, len(self.items), self.world_size))
+
+
+class Together:
+    """The processes of ``torchrun``, or this one alone, that take work as they go.
+
+    Arguments
+    ---------
+    to_meet, to_finish : datetime.timedelta
+        How long they wait for each other at the beginning, and for the last one's work in the end.
+
+    Example
+    -------
+    >>> together = Together()
+    >>> together.speaks, together.same(lambda: "made once"), list(together.turns(3)), together.all([1])
+    (True, 'made once', [0, 1, 2], [[1]])
+    """
+
+    def __init__(
+        self,
+        to_meet: datetime.timedelta = datetime.timedelta(minutes=30),
+        to_finish: datetime.timedelta = datetime.timedelta(days=30),
+    ) -> None:
+        self._store = self._group = None
+        self.rank, self.world_size = 0, 1
+        if torch.distributed.is_torchelastic_launched():
+            self._store, self.rank, self.world_size = next(
+                torch.distributed.rendezvous("env://", timeout=to_meet)
+            )
+            torch.distributed.init_process_group(
+                "gloo", store=self._store, rank=self.rank, world_size=self.world_size, timeout=to_meet
+            )
+            self._group = torch.distributed.new_group(timeout=to_finish)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process is the one that says things."""
+        return self.rank == 0
+
+    def same(self, make: Any) -> Any:
+        """What the first process makes, in all of them; where it raises, all do.
+
+        Arguments
+        ---------
+        make : callable
+            Called without arguments in the first process alone; what it returns can be pickled.
+
+        Returns
+        -------
+        object
+        """
+        made: list[Any] = [None, None]
+        if self.rank == 0:
+            try:
+                made[0] = make()
+            except Exception as error:
+                made[1] = error
+        if self._group is not None:
+            torch.distributed.broadcast_object_list(made, group=self._group)
+        if made[1] is not None:
+            raise made[1]
+        return made[0]
+
+    def turns(self, count: int, name: str = "turns") -> Iterator[int]:
+        """Numbers below ``count``, each in one process alone: whoever asks gets the next.
+
+        Arguments
+        ---------
+        count : int
+            How many there are.
+        name : str
+            Of this kind of work; each name counts from 0 once.
+
+        Yields
+        ------
+        int
+        """
+        if self._store is None:
+            yield from range(count)
+            return
+        while (number := self._store.add(name, 1) - 1) < count:
+            yield number
+
+    def all(self, value: Any) -> list[Any]:
+        """The value of each process, in the first one; an empty list in others. The last thing to be done.
+
+        A process that ended with an error before would take the others with it.
+        """
+        if self._group is None:
+            return [value]
+        found = [None] * self.world_size if self.rank == 0 else None
+        torch.distributed.gather_object(value, found, group=self._group)
+        torch.distributed.barrier(self._group)
+        torch.distributed.destroy_process_group()
+        return found or []

@@ -157,17 +157,40 @@ def test_processes_of_torchrun_share_the_files(model, speech, tmp_path):
     assert done.stderr.count("Not enhanced: 5\n") == 1 and done.stderr.count("empty.wav: empty") == 1
 
 
-def test_processes_without_torchrun_share_the_files(main, model, speech, tmp_path, monkeypatch):
+def test_processes_of_torchrun_take_files_as_they_go(main, model, speech, tmp_path):
+    """One process is at a file that is as long as all others together: the other one does these."""
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "long.wav", np.tile(speech, 20), 16000)
+    for number in range(10):
+        soundfile.write(tmp_path / "in" / f"{number}.wav", speech[:16000], 16000)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    done = enhance(tmp_path / "in", "-o", tmp_path / "out", "--model", model, launcher=launcher)
+    assert done.returncode == 0, done.stderr
+    assert len(names(tmp_path / "out")) == 11
+    times = {path.stem: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.wav")}
+    assert sum(times[str(number)] < times["long"] for number in range(10)) >= 9
+    wrong = enhance(tmp_path / "nowhere", "-o", tmp_path / "out", "--model", model, launcher=launcher)
+    assert wrong.returncode != 0 and "nowhere: no such file or folder" in wrong.stderr
+
+
+def test_processes_without_torchrun_share_the_files(main, model, speech, tmp_path, monkeypatch, capsys):
     (tmp_path / "in").mkdir()
     for number in range(4):
         soundfile.write(tmp_path / "in" / f"{number}.wav", speech[: 4000 * (number + 1)], 16000)
-    seen = []
-    for rank in range(2):
-        monkeypatch.setenv("RANK", str(rank))
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        assert main(tmp_path / "in", "-o", tmp_path / f"out{rank}", "--model", model) == 0
-        seen.append(names(tmp_path / f"out{rank}"))
-    assert all(len(part) == 2 for part in seen) and len(set(seen[0] + seen[1])) == 4
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    # What the other one is at work on is no failure of this one's.
+    with try_lock(partial_path(out / "3.wav", ".lock", 0)):
+        assert main(tmp_path / "in", "-o", out, "--model", model) == 0
+    assert "Left to another process: 1" in capsys.readouterr().err
+    assert names(out) == ["0.wav", "1.wav", "2.wav"]
+    begun = sorted(names(out), key=lambda name: (out / name).stat().st_mtime_ns)
+    assert begun == ["1.wav", "0.wav", "2.wav"]  # from the middle of the list, which begins with the longest
+    monkeypatch.setenv("RANK", "0")
+    assert main(tmp_path / "in", "-o", out, "--model", model) == 0
+    assert names(out) == [f"{number}.wav" for number in range(4)]
 
 
 def test_options_reach_the_model(main, model, speech, tmp_path):

@@ -17,8 +17,8 @@ from sb_resizegan.evaluation import folder_scores as folders_module
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def score(*arguments):
-    command = [sys.executable, "-m", "sb_resizegan", "score", *map(str, arguments)]
+def score(*arguments, launcher=()):
+    command = [sys.executable, *launcher, "-m", "sb_resizegan", "score", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
 
 
@@ -71,6 +71,17 @@ def test_scores_are_tabled_and_every_problem_is_named(folders, tmp_path):
         assert 1 < float(row["pesq_wb"]) < 4.65 and 0.3 < float(row["estoi"]) <= float(row["stoi"]) <= 1
     assert rows["silent"]["pesq_wb"] == "" and "silent reference" in rows["silent"]["notes"]
     assert float(rows["one"]["si_sdr_db"]) > float(rows["three"]["si_sdr_db"])
+
+
+def test_processes_of_torchrun_score_as_one_does(folders, tmp_path):
+    """Pairs in parts of four, taken as the two go."""
+    alone = score(*folders, "--csv", tmp_path / "alone.csv", "--batch_size", 1, "--jobs", 1)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+    both = score(*folders, "--csv", tmp_path / "both.csv", "--batch_size", 1, launcher=launcher)
+    assert alone.returncode == both.returncode == 1, both.stderr
+    assert both.stdout == alone.stdout and len(alone.stdout) > 100
+    assert (tmp_path / "both.csv").read_text() == (tmp_path / "alone.csv").read_text()
+    assert "rate: expected 16000 Hz" in both.stderr and both.stderr.count("lonely.wav: no partner") == 1
 
 
 def test_a_complete_pair_of_folders_is_a_success(folders, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sb_resizegan.inference.file_trees import find_jobs, share
+from sb_resizegan.inference.file_trees import find_jobs
 
 
 def make(folder, *names):
@@ -76,10 +76,20 @@ def test_what_would_overwrite_is_refused(tmp_path, inputs, output, options, mess
         find_jobs([tmp_path / name for name in inputs], tmp_path / output, **options)
 
 
-@pytest.mark.parametrize("world_size", [1, 2, 3, 7])
-def test_processes_share_all_files(tmp_path, world_size):
-    make(tmp_path, *(f"in/{n}.wav" for n in range(10)))
+def test_hard_links_in_the_output_folder_are_no_inputs(tmp_path):
+    make(tmp_path, "in/a.wav", "out/b.wav")
+    (tmp_path / "out" / "a.wav").hardlink_to(tmp_path / "in" / "a.wav")
+    assert targets(tmp_path, ["in"], "out") == {"in/a.wav": "out/a.wav"}
+
+
+def test_a_file_of_many_is_held_in_its_name_and_16_bytes(tmp_path):
+    names = [f"in/speaker{n // 10:03}/chapter/{n:06}.wav" for n in range(300)]
+    make(tmp_path, *names)
     jobs = find_jobs([tmp_path / "in"], tmp_path / "out")
-    parts = [share(jobs, rank, world_size) for rank in range(world_size)]
-    assert sorted(job.source for part in parts for job in part) == [job.source for job in jobs]
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert [job.source for job in jobs] == [tmp_path / name for name in sorted(names)]
+    held = jobs.names.nbytes + jobs.owners.nbytes + jobs.sizes.nbytes
+    assert held <= sum(len(name) - len("in/") + 16 for name in names)
+    make(tmp_path, "in/large.wav")
+    (tmp_path / "in" / "large.wav").write_bytes(b"x" * 100)
+    jobs = find_jobs([tmp_path / "in"], tmp_path / "out")
+    assert jobs[int(jobs.largest_first()[0])].source.name == "large.wav"
