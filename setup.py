@@ -29,10 +29,11 @@ ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"]
 LIVE = ["sounddevice>=0.4.6"]
 # What corpora come in.
 DATA = ["lhotse>=1.24", "pyarrow>=14"]
+WEBDATASET = ["webdataset>=0.2.100"]
 DOCS = ["mkdocs-material>=9.7", "mkdocstrings[python]>=1.0"]
 # Others' computations of the same figures.
 REFERENCES = ["praat-parselmouth>=0.4.3", "prdc>=0.2", "scikit-learn>=1.3"]
-TEST = [*TRAIN, *ROOMS, *ONNX, *DATA, *REFERENCES, "pytest>=8", "pytest-xdist>=3.5"]
+TEST = [*TRAIN, *ROOMS, *ONNX, *DATA, *REFERENCES, *WEBDATASET, "pytest>=8", "pytest-xdist>=3.5"]
 
 setup(
     name="sb_resizegan",
@@ -75,6 +76,7 @@ setup(
         "onnx": ONNX,
         "live": LIVE,
         "data": DATA,
+        "webdataset": WEBDATASET,
         "test": TEST,
         "dev": [*TEST, "mypy~=2.4", "ruff~=0.17.6", "pre-commit>=3", *DOCS],
     },

@@ -128,6 +128,12 @@ class NoisyMixtures:
         self.segment_samples = segment_samples
         self._speed_percent = tuple(round(100 * end) for end in self.changes.speed)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all recordings of the sources are there; see `Recordings`."""
+        sources = (self.clean, self.noise, self.rirs)
+        return all(recordings.complete for recordings in sources if recordings is not None)
+
     def batch(self, n: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> NoisyBatch:
         """Batch number ``n`` of the training stream; see `BatchSource` for the arguments.
 
@@ -206,7 +212,7 @@ class NoisyMixtures:
         speech, recording = speech_segment(self.clean, draws, samples)
         if percent != 100:
             speech = change_speed(speech, percent)[: self.segment_samples]
-        cutoff_hz = min(float(self.clean.source_rates[recording]), self.sample_rate) / 2
+        cutoff_hz = min(float(self.clean.facts(recording).source_rate), self.sample_rate) / 2
         # A faster or slower recording lacks another part of the band.
         cutoff_hz = min(cutoff_hz * percent / 100, self.sample_rate / 2)
         if draws.chance(self.changes.narrow_band):

@@ -105,8 +105,8 @@ def babble_noise(speech: Recordings, draws: Draws, samples: int, target: int | N
         recording, anchor = speech.locate(draws.number())
         if recording == target and len(speech) > 1:
             recording = (recording + 1) % len(speech)
-            anchor = int(draws.number() * speech.lengths[recording])
-        gain = SPEECH_RMS / speech.levels[recording] * 10 ** (draws.between(-VOICE_STEP_DB, 0) / 20)
+            anchor = int(draws.number() * speech.facts(recording).samples)
+        gain = SPEECH_RMS / speech.facts(recording).level * 10 ** (draws.between(-VOICE_STEP_DB, 0) / 20)
         babble += np.float32(gain) * noise_segment(speech, recording, anchor, draws, samples)
     return babble
 

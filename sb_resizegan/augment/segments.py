@@ -50,12 +50,12 @@ def speech_segment(speech: Recordings, draws: Draws, samples: int) -> tuple[np.n
     cursor, end = lead, samples - trail
     recording, anchor = speech.locate(draws.number())
     before = int(draws.between(0.1, 0.9) * (end - cursor))
-    start = max(min(anchor - before, int(speech.lengths[recording]) - (end - cursor)), 0)
+    start = max(min(anchor - before, speech.facts(recording).samples - (end - cursor)), 0)
     first, gain_db = recording, 0.0
     segment = np.zeros(samples, dtype=np.float32)
     while True:
         piece = speech.read(recording, start, end - cursor)
-        piece *= np.float32(SPEECH_RMS / speech.levels[recording] * 10 ** (gain_db / 20))
+        piece *= np.float32(SPEECH_RMS / speech.facts(recording).level * 10 ** (gain_db / 20))
         # What is cut off by the segment's own edges needs no fade.
         _fade_edges(piece, fade if cursor > 0 else 0, fade if cursor + len(piece) < samples else 0)
         segment[cursor : cursor + len(piece)] = piece
@@ -87,7 +87,7 @@ def noise_segment(noise: Recordings, recording: int, anchor: int, draws: Draws, 
     numpy.ndarray
         ``(samples,)``, float32, at the level of the recording.
     """
-    length = int(noise.lengths[recording])
+    length = noise.facts(recording).samples
     start = anchor - int(draws.number() * samples)
     if length >= samples:
         return noise.read(recording, max(min(start, length - samples), 0), samples)

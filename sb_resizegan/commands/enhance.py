@@ -1,6 +1,7 @@
 """Enhance sound files and whole trees of them.
 
     sb-resizegan enhance noisy.wav FOLDER/ -o OUT/               # with the model of the package
+    sb-resizegan enhance 'noisy-{00..99}.tar' -o OUT/            # tars of WebDataset, also by URL
     sb-resizegan enhance FOLDER/ -o OUT/ --model results/enhance/adversarial/1986/export
     sb-resizegan enhance noisy.wav -o OUT/ --num_samples 2       # noisy_1.wav and noisy_2.wav
     sb-resizegan enhance noisy.wav -o OUT/ --num_samples 8 --reduce best    # one of eight
@@ -25,7 +26,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sb_resizegan.commands.finishing_options import add_finishing, check_finishing, finishing
 from sb_resizegan.commands.parser import CommandParser, check_device, check_least
@@ -34,7 +35,7 @@ from sb_resizegan.commands.parser import CommandParser, check_device, check_leas
 def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
     """Reads the command line."""
     parser = CommandParser("enhance", __doc__)
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="sound file or folder")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="sound file, folder, tars of WebDataset")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results"
     )
@@ -72,25 +73,28 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
 
 def prepare(parser: CommandParser, options: argparse.Namespace, together) -> tuple:
     """Finds the files, once for all processes, and loads the model."""
+    from sb_resizegan.dataio.prepare.tars import is_tar, unpacked
     from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
     from sb_resizegan.inference.file_trees import find_jobs
+    from sb_resizegan.utils.extras import MissingExtraError
 
     results = None if options.reduce else options.num_samples
 
     def find():
         left_out: list[tuple[str, str]] = []
-        return find_jobs(options.inputs, options.output, results, left_out), left_out
+        return find_jobs(inputs, options.output, results, left_out), left_out
 
     options.device = options.device or default_device()
     check_device(parser, options.device)
     try:
+        inputs = [unpacked(source) if is_tar(source) else Path(source) for source in options.inputs]
         jobs, left_out = together.same(find)
         model = GenerativeEnhancement.from_hparams(
             source=options.model, run_opts={"device": options.device}, trust=options.trust
         )
     except ModelSourceError as error:
         parser.error(f"--model: {error}")
-    except ValueError as error:
+    except (ValueError, FileNotFoundError, MissingExtraError) as error:
         parser.error(str(error))
     return jobs, left_out, model
 

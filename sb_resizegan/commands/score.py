@@ -28,13 +28,13 @@ from sb_resizegan.commands.parser import CommandParser, check_device, check_leas
 def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Namespace]:
     """Reads the command line."""
     parser = CommandParser("score", __doc__)
-    parser.add_argument("reference", type=Path, metavar="REFERENCE_DIR", help="folder of clean speech")
-    parser.add_argument("degraded", type=Path, metavar="DEGRADED_DIR", help="folder of speech to be scored")
+    parser.add_argument("reference", metavar="REFERENCE_DIR", help="folder, or tars, of clean speech")
+    parser.add_argument("degraded", metavar="DEGRADED_DIR", help="the same of speech to be scored")
     parser.add_argument("--device", default="cpu", help="device of this package's PESQ (default: cpu)")
     parser.add_argument("--official", action="store_true", help="score with the pesq package too")
     parser.add_argument("--dnsmos", action="store_true", help="score with DNSMOS P.835 too")
     parser.add_argument("--scores", nargs="+", default=[], metavar="SCORE", help="more scores, by name")
-    parser.add_argument("--noisy", type=Path, metavar="DIR", help="folder of what was enhanced")
+    parser.add_argument("--noisy", metavar="DIR", help="folder of what was enhanced")
     parser.add_argument(
         "--transcripts",
         type=Path,
@@ -48,15 +48,29 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
         "--jobs", type=int, help="processes (default: one a spare core; under torchrun, its own do all)"
     )
     options = parser.parse_args(arguments)
-    for folder in (options.reference, options.degraded, options.noisy):
-        if folder is not None and not folder.is_dir():
-            parser.error(f"{folder}: no such folder")
+    for name in ("reference", "degraded", "noisy"):
+        if getattr(options, name) is not None:
+            setattr(options, name, folder_of(parser, getattr(options, name)))
     if options.csv and options.csv.is_dir():
         parser.error(f"--csv: {options.csv} is a folder")
     if options.csv and not options.csv.resolve().parent.is_dir():
         parser.error(f"--csv: {options.csv.parent}: no such folder")
     check_least(parser, options, {"batch_size": 1, "jobs": 1})
     return parser, options
+
+
+def folder_of(parser: CommandParser, source: str) -> Path:
+    """A folder itself, or one with what is in tars."""
+    from sb_resizegan.dataio.prepare.tars import is_tar, unpacked
+    from sb_resizegan.utils.extras import MissingExtraError
+
+    try:
+        folder = unpacked(source) if is_tar(source) else Path(source)
+    except (ValueError, FileNotFoundError, MissingExtraError) as error:
+        parser.error(str(error))
+    if not folder.is_dir():
+        parser.error(f"{source}: no such folder")
+    return folder
 
 
 def find(options: argparse.Namespace) -> tuple:

@@ -102,7 +102,8 @@ def check_sources(values: Mapping[str, Any], keys: Sequence[str]) -> None:
     """Raises a `RunError` for a source of data, under one of the keys, that is not there."""
     for key in keys:
         sources = values[key] if isinstance(values[key], list) else [values[key]]
-        missing = [source for source in sources if source and not source.startswith(PROMPTS)]
+        # Tars may be at other places; what reads them says what is missing.
+        missing = [s for s in sources if s and not (s.startswith(PROMPTS) or is_tar(s))]
         missing = [source for source in missing if not Path(source).expanduser().exists()]
         if missing:
             raise RunError(f"{key}: expected something that is there, but there is no {missing[0]!r}")

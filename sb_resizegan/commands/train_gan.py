@@ -13,6 +13,7 @@ from sb_resizegan.brains import WGANBrain
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.prepare.sources import PROMPTS
 from sb_resizegan.dataio.prepare.speech import prepare_speech
+from sb_resizegan.dataio.prepare.tars import is_tar, unpacked
 from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.report.windows_page import write_report
 from sb_resizegan.training.checkpoint_export import export_generator
@@ -93,9 +94,11 @@ def check_settings(values: Mapping[str, Any], run_opts: Any) -> None:
                 f"but got {values[key]!r}"
             )
     folder = values["data_folder"]
-    if folder is not None and not folder.startswith(PROMPTS) and not Path(folder).exists():
+    elsewhere = folder is None or folder.startswith(PROMPTS) or is_tar(folder)
+    if not elsewhere and not Path(folder).exists():
         raise RunError(
-            f"data_folder: expected a folder or a list of speech, or {PROMPTS}LANGUAGE, but got {folder!r}"
+            f"data_folder: expected a folder or a list of speech, tars, or {PROMPTS}LANGUAGE, "
+            f"but got {folder!r}"
         )
     if run_opts["test_only"]:
         raise RunError("--test_only: there is no test stage; `sb-resizegan measure` measures a generator")
@@ -106,6 +109,8 @@ def prepare(hparams: Mapping[str, Any]) -> str:
     folder = hparams["data_folder"] or DEFAULT_CORPUS
     if folder.startswith(PROMPTS):
         folder = prepare_default_corpus(folder.removeprefix(PROMPTS))
+    if is_tar(folder):
+        folder = unpacked(folder)
     prepare_speech(
         folder,
         hparams["save_folder"],

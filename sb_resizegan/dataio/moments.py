@@ -1,33 +1,49 @@
 """Moments of activity of many recordings, some of which may be likelier than others."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 __all__ = ["ActiveMoments"]
 
 
 class ActiveMoments:
-    """All samples that lie in active regions, one after the other.
+    """All samples that lie in active regions of some recordings, one after the other.
+
+    Held are 12 bytes for each region, and the regions themselves where they lie, in a mapped file as a rule.
 
     Arguments
     ---------
-    regions : numpy.ndarray
-        First sample and end of each region, ``(regions, 2)``.
-    owners : numpy.ndarray
-        Number of each region's recording, ``(regions,)``.
-    weights : numpy.ndarray
-        What to multiply the probability of each region's moments with, ``(regions,)``, above 0.
+    index : mapping of str to numpy.ndarray
+        ``regions``, first sample and end of each, ``(regions, 2)``; and ``region_owners``, the number of each
+        region's recording, in ascending order.
+    chosen : numpy.ndarray
+        Numbers of the recordings that count, in their new order.
+    weights : numpy.ndarray, optional
+        For each recording of the index, what to multiply the probability of its moments with, above 0.
 
     Example
     -------
-    >>> moments = ActiveMoments(np.array([[0, 10], [5, 15]]), np.array([0, 1]), np.array([1.0, 3.0]))
+    >>> index = {"regions": np.array([[0, 10], [5, 15]]), "region_owners": np.array([0, 1])}
+    >>> moments = ActiveMoments(index, np.array([0, 1]), np.array([1.0, 3.0]))
     >>> moments.locate(0.2), moments.locate(0.5)
     ((0, 8), (1, 8))
     """
 
-    def __init__(self, regions: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> None:
-        self.owners, self.lasts, self.weights = owners, regions[:, 1], weights
-        self.counts = regions[:, 1] - regions[:, 0]
-        self.ends = np.cumsum(self.counts * weights)
+    def __init__(
+        self, index: Mapping[str, np.ndarray], chosen: np.ndarray, weights: np.ndarray | None = None
+    ) -> None:
+        self._index, self._weights = index, weights
+        self._chosen = chosen
+        ordered = bool((chosen[1:] > chosen[:-1]).all())
+        self._sorter = None if ordered else np.argsort(chosen).astype(np.int32)
+        owners = index["region_owners"]
+        is_chosen = np.zeros(int(max(owners.max(initial=-1), chosen.max(initial=-1))) + 1, dtype=bool)
+        is_chosen[chosen] = True
+        self._regions = np.flatnonzero(is_chosen[owners]).astype(np.int32)
+        counts = np.diff(index["regions"])[self._regions, 0]
+        likely = counts if weights is None else counts * weights[owners[self._regions]]
+        self._ends = np.cumsum(likely, dtype=np.float64)
 
     def locate(self, place: float) -> tuple[int, int]:
         """Finds a moment by its place among all, from 0 up to, but not including, 1.
@@ -40,14 +56,25 @@ class ActiveMoments:
         Returns
         -------
         tuple of int
-            The recording and a sample of it.
+            The recording, by its place among the chosen ones, and a sample of it.
         """
-        weighted = place * self.ends[-1]
+        weighted = place * float(self._ends[-1])
         # Rounding must not lead behind the last region, or before the first sample of any.
-        region = min(np.searchsorted(self.ends, weighted, side="right"), len(self.ends) - 1)
-        back = int(np.floor((weighted - self.ends[region]) / self.weights[region]))
-        return int(self.owners[region]), int(self.lasts[region]) + max(back, -int(self.counts[region]))
+        found = min(int(np.searchsorted(self._ends, weighted, side="right")), len(self._ends) - 1)
+        region = self._regions[found]
+        owner = self._index["region_owners"][region]
+        first, last = (int(end) for end in self._index["regions"][region])
+        weight = 1.0 if self._weights is None else float(self._weights[owner])
+        back = int(np.floor((weighted - float(self._ends[found])) / weight))
+        return self._number(owner), last + max(back, first - last)
 
-    def samples(self, recordings: int) -> np.ndarray:
-        """For each of so many recordings, how many samples are active."""
-        return np.bincount(self.owners, self.counts, minlength=recordings)
+    def samples(self) -> np.ndarray:
+        """For each of the chosen recordings, how many samples are active."""
+        counts = np.diff(self._index["regions"])[self._regions, 0]
+        owners = self._index["region_owners"][self._regions]
+        return np.bincount(owners, counts, minlength=int(self._chosen.max()) + 1)[self._chosen]
+
+    def _number(self, owner: int) -> int:
+        """The place of a recording among the chosen ones."""
+        place = int(np.searchsorted(self._chosen, owner, sorter=self._sorter))
+        return place if self._sorter is None else int(self._sorter[place])

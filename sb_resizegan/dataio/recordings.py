@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sb_resizegan.dataio.moments import ActiveMoments
+from sb_resizegan.dataio.indexed_recordings import IndexedRecordings
 from sb_resizegan.dataio.prepare.sources import find_recordings
-from sb_resizegan.dataio.prepare.speech import split_names
+from sb_resizegan.dataio.prepare.speech import split_places
 from sb_resizegan.dataio.recordings_cache import (
     DecodingOptions,
     NoRecordingsError,
@@ -22,14 +22,15 @@ from sb_resizegan.utils.files import user_cache_folder
 __all__ = ["NoRecordingsError", "Recordings"]
 
 
-class Recordings:
+class Recordings(IndexedRecordings):
     """Recordings as files of 16-bit samples, which all processes map into memory and which are kept.
 
     Every file is read, mixed down, freed of its mean, resampled and scaled to its own peak (so that 16 bits
     are enough for quiet ones, and nothing is clipped); stretches of activity are looked for
     (``active_regions``). The second time, with the same files (names, sizes, times) and options, nothing is
     decoded; of changed files, only what lies in the same file of samples, some hundred files. An hour takes
-    0.12 GB at 16 kHz; how much of it stays in memory is the system's business.
+    0.12 GB at 16 kHz; how much of it stays in memory is the system's business. Processes that train together
+    have one list of files for each machine and share the decoding.
 
     What cannot be used is left out, counted in a warning and named in ``skipped``, under one of:
     "missing" (named in a csv list, but not there), "not audio" (by its ending), "unreadable", "corrupt",
@@ -49,6 +50,9 @@ class Recordings:
         channels' mean, the samples keep their mean, and only one without any sound is silent.
     cache_folder : str or Path, optional
         Where the file goes, in a folder ``recordings``: see ``user_cache_folder`` for the default.
+    start_share : float
+        Part of the files that is enough to begin with, above 0; the rest is decoded beside what follows, and
+        counts the next time that the same recordings are loaded. ``complete`` says whether all are there.
 
     Raises
     ------
@@ -79,52 +83,26 @@ class Recordings:
         min_seconds: float = 0.2,
         impulse_responses: bool = False,
         cache_folder: str | Path | None = None,
+        start_share: float = 1.0,
     ) -> None:
         check_count("sample_rate", sample_rate)
+        if not 0 < start_share <= 1:
+            raise ValueError(f"start_share: expected a number above 0 and at most 1, but got {start_share!r}")
         if not (isinstance(min_seconds, Real) and min_seconds >= 0):
             raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
-        self.sample_rate: int = sample_rate
         folder = user_cache_folder(cache_folder) / "recordings"
-        files = find_recordings(sources, except_folder=folder)
-        self._sources: str = describe(sources)
+        self._sources = describe(sources)
         options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
-        paths, index = load_or_build(files, folder, self._sources, options)
-        self.skipped: dict[str, list[str]] = index["skipped"]
-        self._audio: MappedSamples = MappedSamples(paths)
-        self._index: dict[str, np.ndarray] = {
-            key: index[key] for key in ("lengths", "scales", "rates", "levels", "groups")
-        }
-        self._index["starts"] = np.cumsum(index["lengths"]) - index["lengths"]
-        self._groups: np.ndarray = self._index["groups"]
-        self._weights: np.ndarray = np.ones(len(index["lengths"]))
-        self._regions: np.ndarray = index["regions"]
-        self._region_owners: np.ndarray = index["region_owners"]
-        self._names: list[str] = index["names"]
-        self._choose(np.arange(len(self._names)))
+        paths, index, self.complete = load_or_build(
+            lambda: find_recordings(sources, except_folder=folder),
+            folder,
+            self._sources,
+            options,
+            start_share,
+        )
+        super().__init__(index, sample_rate)
+        self._audio = MappedSamples(paths)
         report(self._sources, self)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def seconds(self) -> float:
-        """Length of all recordings together."""
-        return float(self.lengths.sum() / self.sample_rate)
-
-    @property
-    def folders(self) -> np.ndarray:
-        """For each recording, the number of the folder that it lies in."""
-        return self._index["groups"][self._chosen]
-
-    @property
-    def active_seconds(self) -> np.ndarray:
-        """For each recording, how much of it is active."""
-        return self._moments.samples(len(self)) / self.sample_rate
-
-    @property
-    def below_sample_rate(self) -> int:
-        """How many recordings had a lower sampling rate before they were resampled."""
-        return int((self.source_rates < self.sample_rate).sum())
 
     def read(self, recording: int, start: int = 0, samples: int | None = None) -> np.ndarray:
         """Reads a stretch of a recording.
@@ -143,50 +121,11 @@ class Recordings:
         numpy.ndarray
             ``(time,)``, float32, full scale is 1.0 as in the file; new memory.
         """
-        first = self._starts[recording] + start
-        end = self._starts[recording] + self.lengths[recording]
-        last = end if samples is None else min(first + samples, end)
-        return self._audio[first:last] * self._scales[recording]
-
-    def locate(self, place: float) -> tuple[int, int]:
-        """Finds a moment of activity: each one is equally likely if ``place`` is uniform, but for weights.
-
-        Arguments
-        ---------
-        place : float
-            From 0 up to, but not including, 1.
-
-        Returns
-        -------
-        tuple of int
-            The recording and a sample of it.
-        """
-        return self._moments.locate(place)
-
-    def neighbour(self, recording: int, place: float) -> int:
-        """Chooses another recording of the same folder, as a rule of the same voice.
-
-        Arguments
-        ---------
-        recording : int
-            The one that has neighbours.
-        place : float
-            From 0 up to, but not including, 1.
-
-        Returns
-        -------
-        int
-            ``recording`` itself where it is alone in its folder.
-        """
-        first, count = self._group_starts[recording], self._group_counts[recording]
-        if count == 1:
-            return int(recording)
-        chosen = first + int(place * (count - 1))
-        return int(chosen + (chosen >= recording))
-
-    def is_same_voice(self, first: int, second: int) -> bool:
-        """Whether two recordings lie in one folder, or are of one voice where these are known."""
-        return self._group_starts[first] == self._group_starts[second]
+        number = self._chosen[recording]
+        begin, length = int(self._index["starts"][number]), int(self._index["lengths"][number])
+        count = length - start if samples is None else min(samples, length - start)
+        first = begin + start
+        return self._audio[first : first + count] * self._index["scales"][number]
 
     def split(self, valid_fraction: float, seed: int = 0) -> "tuple[Recordings, Recordings]":
         """Splits by file, each file on its own, so that new ones don't move the others.
@@ -212,13 +151,14 @@ class Recordings:
             raise ValueError(
                 f"valid_fraction: expected a number above 0 and below 1, but got {valid_fraction!r}"
             )
-        if len(set(self.names)) < 2:
+        places = split_places(self.names, seed)
+        lowest, highest = places == places.min(), places == places.max()
+        if lowest.all():
             raise ValueError(
                 f"{self._sources}: expected at least two recordings of different names to split, "
                 f"but there are {len(self)}"
             )
-        valid = split_names(self.names, valid_fraction, seed)
-        is_valid = np.array([name in valid for name in self.names])
+        is_valid = ((places < valid_fraction) | lowest) & ~highest
         return self._part(~is_valid), self._part(is_valid)
 
     def weighted(
@@ -258,12 +198,13 @@ class Recordings:
             raise ValueError(f"{self._sources}: expected a weight above 0, but the weights sum to zero")
         part = object.__new__(type(self))
         part.__dict__.update(self.__dict__)
-        part._weights = self._weights.copy()
+        total = len(self._index["lengths"])
+        part._weights = np.ones(total) if self._weights is None else self._weights.copy()
         part._weights[self._chosen] *= weights
-        groups = self._groups[self._chosen]
+        groups = self._groups_of_index()[self._chosen]
         if voices is not None:
             _, groups = np.unique(np.asarray(voices, dtype=object).astype(str), return_inverse=True)
-            part._groups = np.full(len(self._groups), -1)
+            part._groups = np.full(total, -1, dtype=np.int32)
             part._groups[self._chosen] = groups
         kept = np.flatnonzero(weights > 0)
         part._choose(self._chosen[kept[np.argsort(groups[kept], kind="stable")]])
@@ -274,22 +215,3 @@ class Recordings:
         part.__dict__.update(self.__dict__)
         part._choose(self._chosen[chosen])
         return part
-
-    def _choose(self, chosen: np.ndarray) -> None:
-        """Makes the recordings with these numbers in the file those that there are."""
-        self._chosen = chosen
-        self.names = [self._names[number] for number in chosen]
-        self.lengths, self.source_rates = self._index["lengths"][chosen], self._index["rates"][chosen]
-        self.levels = self._index["levels"][chosen]
-        self._starts, self._scales = self._index["starts"][chosen], self._index["scales"][chosen]
-        # Recordings of one folder, or of one voice, follow each other.
-        _, firsts, groups, counts = np.unique(
-            self._groups[chosen], return_index=True, return_inverse=True, return_counts=True
-        )
-        self._group_starts, self._group_counts = firsts[groups], counts[groups]
-        new_numbers = np.full(len(self._names), -1)
-        new_numbers[chosen] = np.arange(len(chosen))
-        owners = new_numbers[self._region_owners]
-        kept = owners >= 0
-        weights = self._weights[self._region_owners[kept]]
-        self._moments = ActiveMoments(self._regions[kept], owners[kept], weights)

@@ -1,14 +1,13 @@
 """Decodes files into shards of samples with an index each, once; the second time they are there."""
 
-import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from speechbrain.utils.distributed import if_main_process
@@ -18,12 +17,16 @@ from tqdm import tqdm
 from sb_resizegan.dataio.activity import active_level, active_regions
 from sb_resizegan.dataio.audio import UnusableAudioError, audio_header, mono_blocks, read_mono, signal_blocks
 from sb_resizegan.dataio.finding import why_left_out
+from sb_resizegan.dataio.joined_index import NoRecordingsError
 from sb_resizegan.dataio.long_signal import LongSignal, Signal, blocks_of, is_long
-from sb_resizegan.dataio.prepare.sources import SourceFile
+from sb_resizegan.dataio.prepare.sources import SourceFile, SourceFiles
+from sb_resizegan.dataio.prepare.tars import is_tar, tar_members
 from sb_resizegan.dataio.resampling import resample
-from sb_resizegan.dataio.sample_shards import in_shards
+from sb_resizegan.dataio.shard_plans import Plan, make_plan, read_shard, whole_index, write_index
 from sb_resizegan.utils.files import replacing
-from sb_resizegan.utils.locks import file_lock
+from sb_resizegan.utils.mapped_arrays import MappedArrays
+from sb_resizegan.utils.processes import gathered, local_rank, of_first, of_machine
+from sb_resizegan.utils.shared_pieces import SharedPieces
 
 __all__ = ["DecodingOptions", "NoRecordingsError", "load_or_build"]
 
@@ -34,10 +37,6 @@ FORMAT = 2
 LARGEST = 32767
 # Files whose samples wait to be written: bounds the memory whatever the size of the corpus.
 DECODED_AT_ONCE = 64
-
-
-class NoRecordingsError(ValueError):
-    """Sources that hold no usable recording."""
 
 
 class DecodingOptions(NamedTuple):
@@ -57,33 +56,35 @@ class _Decoded(NamedTuple):
 
 
 def load_or_build(
-    files: list[SourceFile], folder: Path, sources: str, options: DecodingOptions
-) -> tuple[list[Path], dict[str, Any]]:
-    """Finds the samples of files in a folder, or else decodes the files. Other processes wait meanwhile.
+    find: Callable[[], SourceFiles], folder: Path, sources: str, options: DecodingOptions, share: float = 1.0
+) -> tuple[list[Path], MappedArrays, bool]:
+    """Finds the samples of files in a folder, or else decodes the files, together with whoever does so too.
 
     The samples lie in shards of some hundred files each (`in_shards`). A file that has changed, been added or
     gone has its shard decoded anew, and the others are taken as they are; so are those that an interrupted
-    call has finished. Shards that are of no use any more are removed.
+    call has finished. Shards that are of no use any more are removed. Processes that want the same shards,
+    of one training or of several commands, take them as they go. Of a training, one process of each machine
+    lists the files.
 
     Arguments
     ---------
-    files : list of SourceFile
-        What there is.
+    find : callable
+        Lists what there is.
     folder : Path
         Where the samples are kept; made if missing.
     sources : str
         What the user calls the files, for messages.
     options : DecodingOptions
         How to decode.
+    share : float
+        Part of the files that is enough for now; the rest is decoded beside what follows. Of a training, all
+        processes get the same shards.
 
     Returns
     -------
     tuple
-        Paths of the samples (for `MappedSamples`) and index: a dict of arrays. One entry per recording, in
-        order: ``lengths`` in samples, ``scales`` (what to multiply samples with), ``rates`` in Hz of the
-        file, ``levels`` (RMS of active parts), ``groups`` (number of the folder); one per stretch of
-        activity: ``regions`` ``(regions, 2)``, ``region_owners``; and a list ``names`` and a dict
-        ``skipped``.
+        Paths of the samples (for `MappedSamples`), what `joined_index()` gives, mapped, and whether that is
+        of all shards.
 
     Raises
     ------
@@ -93,97 +94,73 @@ def load_or_build(
         If the samples cannot be written.
     """
     heading = json.dumps([FORMAT, *options])
-    kind = hashlib.sha256(f"{heading} {sources}".encode()).hexdigest()[:8]
-    shards = in_shards(files, [file.name for file in files])
-    stems = [f"{kind}-{_fingerprint(shard, heading)}" for shard in shards]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with file_lock(folder / f".{kind}.lock"):
-            # The hidden ones were left by a killed process: only the holder of the lock gets here.
-            for old in (*folder.glob(f"{kind}-*"), *folder.glob(f".{kind}-*")):
-                if old.stem not in stems:
-                    old.unlink()
-            found: list[Any] = [_read_index(folder / f"{stem}.npz", folder / f"{stem}.i16") for stem in stems]
-            missing = sum(len(shard) for shard, index in zip(shards, found, strict=True) if index is None)
-            progress = tqdm(
-                total=missing, desc="Decoding", delay=2, mininterval=1, disable=not if_main_process()
-            )
-            with progress, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                for number, (stem, shard) in enumerate(zip(stems, shards, strict=True)):
-                    if found[number] is None:
-                        found[number] = _build(
-                            _decode_all(shard, options, folder, pool, progress), folder / f"{stem}.i16"
-                        )
-                        # The index comes last: with it, the samples are whole.
-                        with replacing(folder / f"{stem}.npz") as temporary:
-                            np.savez(temporary, **found[number])
+        plan = of_machine(lambda: make_plan(find(), folder, sources, heading))
+        total = len(plan.stems)
+        index = whole_index(folder, plan.stems)
+        if not all(gathered(index is not None)):
+            chosen = _made(folder, plan, options, share)
+            plan = plan._replace(stems=[plan.stems[number] for number in chosen])
+            index = whole_index(folder, plan.stems) or write_index(folder, plan.stems, sources)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and error.errno is None:
+            raise  # there is no such source
         raise OSError(
             error.errno, f"the samples of {sources} cannot be kept in the cache folder {folder}: {error}"
         ) from error
-    return [folder / f"{stem}.i16" for stem in stems], _joined(found, sources)
+    return [folder / f"{stem}.i16" for stem in plan.stems], index, len(plan.stems) == total
 
 
-def _joined(shards: Sequence[Any], sources: Sequence[Any]) -> dict[str, Any]:
-    """The index of all shards together."""
-    skipped: dict[str, list[str]] = {}
-    for shard in shards:
-        for reason, names in json.loads(str(shard["skipped"])).items():
-            skipped.setdefault(reason, []).extend(names)
-    names = [name for shard in shards for name in json.loads(str(shard["names"]))]
-    skipped = {reason: skipped[reason] for reason in sorted(skipped)}
-    if not names:
-        counts = ", ".join(f"{len(left)} {reason}" for reason, left in skipped.items())
-        raise NoRecordingsError(
-            f"{sources}: expected at least one usable recording, but found none; "
-            f"left out: {counts or 'no files at all'}"
-        )
-    joined = {
-        key: np.concatenate([shard[key] for shard in shards])
-        for key in ("lengths", "scales", "rates", "levels", "regions")
-    }
-    before = np.cumsum([0, *(len(shard["lengths"]) for shard in shards)])
-    joined["region_owners"] = np.concatenate(
-        [shard["region_owners"] + first for shard, first in zip(shards, before, strict=False)]
-    )
-    folders = [json.loads(str(shard["folders"])) for shard in shards]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(itertools.chain(*folders)))}
-    joined["groups"] = np.concatenate(
-        [
-            np.array([numbers[name] for name in own], dtype=np.int64)[shard["groups"]]
-            for own, shard in zip(folders, shards, strict=True)
-        ]
-    )
-    return {**joined, "names": names, "skipped": skipped}
+def _made(folder: Path, plan: Plan, options: DecodingOptions, share: float) -> Sequence[int]:
+    """Numbers of the shards that are there, once these hold a share of the files; the rest is made behind."""
+    begins, ends = [0, *plan.ends[:-1].tolist()], plan.ends.tolist()
+    threads = min(8, os.cpu_count() or 1)
 
+    def is_there(number: int) -> bool:
+        return read_shard(folder, plan.stems[number]) is not None
 
-def _fingerprint(files: Iterable[Any], heading: str) -> str:
-    digest = hashlib.sha256(heading.encode())
-    for file in files:
-        try:
-            status = os.stat(file.path)
-            facts = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            # Missing: reported as that later.
-            facts = None
-        digest.update(f"{file.path}\0{file.name}\0{facts}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
+    def make(number: int, step: Callable[[], object]) -> None:
+        files, stem = plan.files[begins[number] : ends[number]], plan.stems[number]
+        with ThreadPoolExecutor(threads) as pool:
+            in_tar = len(files) == 1 and is_tar(files[0].name)
+            decoded = (
+                _decode_tar(files[0].name, options, folder, pool)
+                if in_tar
+                else _decode_all(files, options, folder, pool, step)
+            )
+            index = _build(decoded, folder / f"{stem}.i16")
+        if in_tar:
+            step()
+        # The index comes last: with it, the samples are whole.
+        with replacing(folder / f"{stem}.npz") as temporary:
+            np.savez(temporary, **index)
 
+    pieces = SharedPieces(folder, plan.stems, is_there, make)
+    done = set(pieces.there())
 
-def _read_index(index_path: Path, audio_path: Path) -> dict[str, Any] | None:
-    """Returns None unless both files are there, readable, and fit each other."""
-    if not (index_path.is_file() and audio_path.is_file()):
-        return None
-    try:
-        with np.load(index_path) as stored:
-            index = dict(stored)
-    except (BadZipFile, EOFError, ValueError) as error:
-        logger.warning("%s is damaged (%s): decoding anew", index_path, error)
-        return None
-    if audio_path.stat().st_size != 2 * index["lengths"].sum():
-        logger.warning("%s is damaged (its size is wrong): decoding anew", audio_path)
-        return None
-    return index
+    def enough() -> bool:
+        # Those of others count too.
+        done.update(number for number in range(len(plan.stems)) if number not in done and is_there(number))
+        return sum(ends[number] - begins[number] for number in done) >= share * ends[-1]
+
+    missing = [number for number in range(len(plan.stems)) if number not in done]
+    # Processes of one machine begin at different shards.
+    first = len(missing) * local_rank() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    missing = missing[first:] + missing[:first]
+    total = sum(ends[number] - begins[number] for number in missing)
+    with tqdm(
+        total=total, desc="Decoding", delay=2, mininterval=1, disable=not if_main_process()
+    ) as progress:
+        if share < 1 and ends:
+            pieces.make(missing, progress.update, enough)
+            chosen = of_first(pieces.there)
+        else:
+            chosen = range(len(plan.stems))
+        # Another machine may have its own, and a shard may have been removed since.
+        pieces.make(chosen, progress.update)
+    if len(chosen) < len(plan.stems):
+        pieces.make_behind(missing)
+    return chosen
 
 
 def _build(decoded_files: Iterable[Any], audio_path: Path) -> dict[str, Any]:
@@ -218,16 +195,41 @@ def _build(decoded_files: Iterable[Any], audio_path: Path) -> dict[str, Any]:
 
 
 def _decode_all(
-    files: Sequence[Any], options: Any, folder: Path, pool: Any, progress: Any
-) -> Iterator[tuple[Any, Any]]:
+    files: SourceFiles,
+    options: DecodingOptions,
+    folder: Path,
+    pool: ThreadPoolExecutor,
+    step: Callable[[], object],
+) -> Iterator[tuple[SourceFile, Any]]:
     """Yields each file with what it holds, or with the reason why it cannot be used."""
     # libsndfile and the resampling work outside Python's lock: threads share the work.
     for first in range(0, len(files), DECODED_AT_ONCE):
         part = files[first : first + DECODED_AT_ONCE]
         results = pool.map(lambda file: _decode(file.path, options, folder), part)
         for file, result in zip(part, results, strict=True):
-            progress.update()
+            step()
             yield file, result
+
+
+def _decode_tar(
+    url: str, options: DecodingOptions, folder: Path, pool: ThreadPoolExecutor
+) -> Iterator[tuple[SourceFile, Any]]:
+    """As `_decode_all`, of the sound files in a tar; a voice's recordings have one parent."""
+    members = tar_members(url)
+    with tempfile.TemporaryDirectory(prefix="sb_resizegan_tar_") as place:
+        while part := list(itertools.islice(members, DECODED_AT_ONCE)):
+            paths = [Path(place) / str(n) / Path(member.name).name for n, member in enumerate(part)]
+            for path, member in zip(paths, part, strict=True):
+                path.parent.mkdir()
+                path.write_bytes(member.content)
+            results = pool.map(lambda path: _decode(path, options, folder), paths)
+            for path, member, result in zip(paths, part, results, strict=True):
+                path.unlink()
+                path.parent.rmdir()
+                name = Path(member.name)
+                # Without a folder or a speaker, nobody knows who else has this voice.
+                voice = member.speaker or (name.parent.name and str(name.parent)) or member.name
+                yield SourceFile(Path(url) / voice / name.name, member.name), result
 
 
 def _decode(path: Path, options: Any, folder: Path) -> Any:

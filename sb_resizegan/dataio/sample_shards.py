@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from sb_resizegan.dataio.prepare.tars import is_tar
+
 __all__ = ["MappedSamples", "in_shards"]
 
 # Files in a shard: a changed one is decoded again with so many others, and each shard takes a mapping.
@@ -35,8 +37,8 @@ def in_shards(files: Sequence[File], names: Sequence[str], usual: int = USUAL, m
 
     Returns
     -------
-    list of list
-        One after the other, they are the files.
+    list
+        Slices of ``files``: one after the other, they are all.
 
     Example
     -------
@@ -44,13 +46,20 @@ def in_shards(files: Sequence[File], names: Sequence[str], usual: int = USUAL, m
     >>> sum(in_shards(names, names, usual=3), []) == names
     True
     """
-    shards: list[list[File]] = [[]]
-    for file, name in zip(files, names, strict=True):
-        shards[-1].append(file)
+    ends = []
+    first = 0
+    for number, name in enumerate(names):
+        # A tar is a shard of its own: what is in it is not known yet.
+        if is_tar(name) and number > first:
+            ends.append(number)
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-        if int.from_bytes(digest[:8], "big") % usual == 0 or len(shards[-1]) == most:
-            shards.append([])
-    return shards if shards[-1] else shards[:-1]
+        last = int.from_bytes(digest[:8], "big") % usual == 0 or number + 1 - first == most
+        if last or is_tar(name):
+            ends.append(number + 1)
+        first = ends[-1] if ends else 0
+    if first < len(files):
+        ends.append(len(files))
+    return [files[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 class MappedSamples:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sb_resizegan.dataio.finding import files_below, why_left_out
-from sb_resizegan.utils.names import Names
+from sb_resizegan.utils.many_names import Names
 
 __all__ = ["FolderOfSound", "MatchedFolders"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from sb_resizegan.dataio.finding import files_below, why_left_out
 from sb_resizegan.inference.file_enhancement import sample_paths
-from sb_resizegan.utils.names import Names
+from sb_resizegan.utils.many_names import Names
 
 
 @dataclass

@@ -12,9 +12,11 @@ from sb_resizegan.augment.mixture_options import grouped_options
 from sb_resizegan.augment.responses import check_responses
 from sb_resizegan.dataio.alternating_source import AlternatingSource
 from sb_resizegan.dataio.batch_source import BatchSource
+from sb_resizegan.dataio.growing_source import GrowingSource
 from sb_resizegan.dataio.noisy_batch import NoisyBatch
 from sb_resizegan.dataio.pair_segments import PairedSegments
 from sb_resizegan.dataio.prepare.pairs import prepare_pairs
+from sb_resizegan.dataio.prepare.tars import is_tar, unpacked
 from sb_resizegan.dataio.recordings import Recordings
 from sb_resizegan.dataio.restoration_batch import RestorationBatch
 from sb_resizegan.dataio.utterances import Utterance, read_utterances
@@ -48,16 +50,20 @@ def segment_samples(hparams: Mapping[str, Any]) -> int:
     return round(hparams["segment_seconds"] * hparams["sample_rate"])
 
 
-def mixtures(hparams: Mapping[str, Any]) -> tuple[NoisyMixtures, NoisyMixtures | None]:
+def mixtures(
+    hparams: Mapping[str, Any], start_share: float = 1.0
+) -> tuple[NoisyMixtures, NoisyMixtures | None]:
     """Mixtures to train on, and mixtures of other recordings unless there are pairs to validate on."""
     held_out = hparams["valid_data"] is None and hparams["data_folder"] is None
-    train, valid = recordings_of(hparams, held_out)
+    train, valid = recordings_of(hparams, held_out, start_share)
     options = grouped_options(**{key: hparams[key] for key in MIXING})
     options["segment_samples"] = segment_samples(hparams)
     return NoisyMixtures(**train, **options), NoisyMixtures(**valid, **options) if valid else None
 
 
-def recordings_of(hparams: Mapping[str, Any], held_out: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def recordings_of(
+    hparams: Mapping[str, Any], held_out: bool, start_share: float = 1.0
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Speech, noise and rooms, by the words of `NoisyMixtures`: to train on, and held out where some are."""
     sources = {"clean": hparams["clean"] or DEFAULT_SPEECH, "noise": hparams["noise"], "rirs": hparams["rir"]}
     train: dict[str, Any] = {}
@@ -72,6 +78,7 @@ def recordings_of(hparams: Mapping[str, Any], held_out: bool) -> tuple[dict[str,
             # The response of a small room is short.
             **({"min_seconds": SHORTEST_RESPONSE} if name == "rirs" else {}),
             cache_folder=hparams["cache_folder"],
+            start_share=start_share,
         )
         if name == "rirs":
             check_responses(recordings, segment_samples(hparams))
@@ -99,7 +106,10 @@ def prepared(
     """Manifests of a paired corpus: their folder, and where the corpus lies."""
     folder = Path(hparams["save_folder"]) / name
     options = {"sample_rate": hparams["sample_rate"], "seed": hparams["seed"], **options}
-    report = run_on_main(prepare_pairs, args=(hparams[key], folder), kwargs=options)
+    source = hparams[key]
+    if is_tar(source):
+        source = unpacked(source, hparams["cache_folder"])
+    report = run_on_main(prepare_pairs, args=(source, folder), kwargs=options)
     for part in parts:
         if part not in report:
             raise RunError(f"{key}: expected pairs for {parts}, but {hparams[key]} has none for {part!r}")
@@ -118,7 +128,10 @@ def load_data(hparams: Mapping[str, Any]) -> tuple[BatchSource, list[Utterance],
 def load_training_data(hparams: Mapping[str, Any]) -> tuple[BatchSource, list[Utterance]]:
     """A source of training batches and the utterances to validate on."""
     if hparams["data_folder"] is None:
-        train, valid = mixtures(hparams)
+        share = hparams.get("start_share", 1.0)
+        train, valid = mixtures(hparams, share)
+        if not train.complete:
+            train = GrowingSource(train, lambda: mixtures(hparams, share)[0])
     else:
         folder, root = prepared(
             hparams,

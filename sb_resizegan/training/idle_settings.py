@@ -45,6 +45,7 @@ MIXING = (
     "silence",
     "snr_db",
     "source_weights",
+    "start_share",
     "switching",
     "talker",
     "tonal",

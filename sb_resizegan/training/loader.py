@@ -34,7 +34,8 @@ class WindowStream(DataLoader):
     Arguments
     ---------
     windows : BatchSource
-        The source: `SpeechWindows`, `PairedSegments`, `NoisyMixtures`, …
+        The source: `SpeechWindows`, `PairedSegments`, `NoisyMixtures`, … Its method ``begin_epoch``, if it
+        has one (`GrowingSource`), is called at the begin of each iteration.
     batch_size : int
         Windows (mixtures, …) per batch for this process.
     batches_per_epoch : int
@@ -142,6 +143,9 @@ class WindowStream(DataLoader):
         if not self._goes_on:
             self._done_in_epoch = 0
         self._goes_on = False
+        begin_epoch = getattr(self.dataset.windows, "begin_epoch", None)
+        if begin_epoch is not None:
+            begin_epoch()
         left = max(self.batches_per_epoch - self._done_in_epoch, 0)
         self._numbers.range = range(self._position, self._position + left)
         return self._hand_out(super().__iter__())

@@ -75,6 +75,7 @@ RECIPE = {
     },
     "enhancement": {
         **_SHARED,
+        "start_share": number(0, 1),
         "start_from": optional(MODEL),
         "clean": SOURCES,
         "noise": SOURCES,

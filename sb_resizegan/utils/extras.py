@@ -26,6 +26,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "live": ("sounddevice",),
     "data": ("lhotse", "pyarrow"),
+    "webdataset": ("webdataset",),
 }
 
 

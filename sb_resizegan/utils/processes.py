@@ -2,13 +2,14 @@
 
 import datetime
 import itertools
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from speechbrain.utils.distributed import is_distributed_initialized
 
-__all__ = ["Share", "Together", "gathered", "interleaved"]
+__all__ = ["Share", "Together", "gathered", "interleaved", "local_rank", "of_first", "of_machine"]
 
 
 def gathered(value: Any) -> list[Any]:
@@ -46,6 +47,69 @@ def interleaved(shares: Iterable[list[Any]]) -> list[Any]:
     missing = object()
     turns = itertools.zip_longest(*shares, fillvalue=missing)
     return [item for turn in turns for item in turn if item is not missing]
+
+
+def of_machine(make: Callable[[], Any]) -> Any:
+    """What the first process of each machine makes, in all processes of it; where it raises, all do.
+
+    Arguments
+    ---------
+    make : callable
+        Called without arguments; what it returns can be pickled.
+
+    Returns
+    -------
+    object
+
+    Example
+    -------
+    >>> of_machine(lambda: "made once")
+    'made once'
+    """
+    return _made_by(make, lambda rank, own: rank - own, local_rank() == 0)
+
+
+def of_first(make: Callable[[], Any]) -> Any:
+    """What the first process of all makes, in all of them; where it raises, all do.
+
+    Arguments
+    ---------
+    make : callable
+        Called without arguments; what it returns can be pickled.
+
+    Returns
+    -------
+    object
+
+    Example
+    -------
+    >>> of_first(lambda: 3)
+    3
+    """
+    return _made_by(
+        make, lambda rank, own: 0, not is_distributed_initialized() or torch.distributed.get_rank() == 0
+    )
+
+
+def _made_by(make: Callable[[], Any], maker: Callable[[int, int], int], is_maker: bool) -> Any:
+    if not is_distributed_initialized():
+        return make()
+    made: tuple[Any, Exception | None] = (None, None)
+    if is_maker:
+        try:
+            made = (make(), None)
+        except Exception as error:
+            made = (None, error)
+    value, error = gathered(made)[maker(torch.distributed.get_rank(), local_rank())]
+    if error is not None:
+        raise error
+    return value
+
+
+def local_rank() -> int:
+    """Number of this process among those of its machine; without a launcher that says so, among all."""
+    rank = torch.distributed.get_rank() if is_distributed_initialized() else 0
+    return int(os.environ.get("LOCAL_RANK", rank))
 
 
 class Share:

@@ -1,9 +1,11 @@
 """Two machines, as far as one can have them on one: two launchers that speak over the loopback."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -25,15 +27,15 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def test_two_nodes_do_what_one_process_does_with_the_joint_batch(small_corpus, tmp_path):
-    prepare_speech(small_corpus, tmp_path / "manifests")
-    manifest, port = tmp_path / "manifests" / "train.json", free_port()
-    nodes = [
+def start_nodes(*arguments):
+    """A launcher for each of two nodes, with a process each."""
+    port = free_port()
+    return [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1"),
                 *(f"--node_rank={node}", "--master_addr=127.0.0.1", f"--master_port={port}"),
-                *map(str, ("tests/ddp_worker.py", manifest, small_corpus, tmp_path, "strided")),
+                *map(str, ("tests/ddp_worker.py", *arguments)),
             ],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
@@ -42,6 +44,22 @@ def test_two_nodes_do_what_one_process_does_with_the_joint_batch(small_corpus, t
         )
         for node in range(2)
     ]
+
+
+def test_a_node_is_lost_and_both_restarted_do_what_one_process_does(small_corpus, tmp_path):
+    prepare_speech(small_corpus, tmp_path / "manifests")
+    manifest = tmp_path / "manifests" / "train.json"
+    words = (manifest, small_corpus, tmp_path, "strided", tmp_path / "save")
+
+    left, lost = start_nodes(*words, "lost")
+    assert lost.wait(timeout=600) == -signal.SIGKILL
+    lost_at = time.monotonic()
+    said = left.communicate(timeout=300)[1]
+    assert left.returncode not in (0, -signal.SIGKILL), said
+    assert time.monotonic() - lost_at < 60, said
+    assert not list(tmp_path.glob("*.pt")) and len(list((tmp_path / "save").glob("CKPT*"))) == 1
+
+    nodes = start_nodes(*words)
     errors = [node.communicate()[1] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], errors
     # The speech lies in one file, which both map.

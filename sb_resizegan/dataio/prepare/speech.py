@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
@@ -23,6 +24,7 @@ __all__ = [
     "examine_file",
     "prepare_speech",
     "split_names",
+    "split_places",
 ]
 
 logger = get_logger(__name__)
@@ -237,13 +239,39 @@ def split_names(names: Iterable[str], valid_fraction: float, seed: int) -> set[s
     >>> len(split_names(["a", "b"], 0.5, seed=0))
     1
     """
-    place = {}
-    for name in names:
-        digest = hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogateescape")).digest()
-        place[name] = int.from_bytes(digest[:8], "big") / 2**64
+    names = list(names)
+    place = dict(zip(names, split_places(names, seed), strict=True))
     lowest, highest = min(place, key=place.__getitem__), max(place, key=place.__getitem__)
     valid = {name for name in place if place[name] < valid_fraction}
     return (valid | {lowest}) - {highest}
+
+
+def split_places(names: Iterable[str], seed: int) -> np.ndarray:
+    """A number in [0, 1) for each name, which others do not change.
+
+    Arguments
+    ---------
+    names : iterable of str
+        The names.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(names,)``, float64.
+
+    Example
+    -------
+    >>> split_places(["a", "b"], seed=0).shape
+    (2,)
+    """
+
+    def place(name: str) -> float:
+        digest = hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+    return np.fromiter(map(place, names), dtype=np.float64)
 
 
 def _split(usable: dict[str, Any], valid_fraction: float, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -63,6 +63,9 @@ class Names(Sequence[str]):
             return NotImplemented
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
+    def __add__(self, other: Sequence[str]) -> list[str]:
+        return [*self, *other]
+
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
