@@ -12,6 +12,7 @@ from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.brains import EnhancementBrain
 from sb_resizegan.dataio.prepare.sources import PROMPTS
+from sb_resizegan.dataio.prepare.tars import is_tar
 from sb_resizegan.dataio.utterances import Utterance
 from sb_resizegan.evaluation.pair_evaluation import EvaluationResult, evaluate
 from sb_resizegan.evaluation.scoring_options import EvaluationOptions, ScoringOptions
