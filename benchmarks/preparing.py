@@ -5,8 +5,8 @@
 Listed are empty files in folders of 40, as for `Recordings`: names, sizes and times, and which shards there
 are to be; the memory is what the process's peak grows by. Decoded are flac files of 10 s at 16 kHz, of noise
 that comes and goes, by processes that want the same corpus at once. Processor time is of all processes
-together, with 5 to 10 s a process for its start; on a machine with other work, the time an hour of sound takes
-says little.
+together, with 5 to 10 s a process for its start; on a machine with other work, the time an hour of sound
+takes says little.
 """
 
 import argparse

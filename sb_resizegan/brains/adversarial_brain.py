@@ -29,13 +29,12 @@ class AdversarialBrain(PatientBrain):
     optimizer step: ``critic_steps`` steps of the critic on fresh batches, then one of the generator, and
     again. SpeechBrain's counter ``optimizer_step`` counts both kinds. The host never waits for a GPU within
     a step: a batch is moved once, what is not finite is taken back there, and figures are read every
-    ``log_every`` steps. What is random in a step is drawn by `StepRandom`
-    from the run's seed and the number of the batch; together with the counters in the checkpoint (and the
-    position of the train loader, which the caller adds to it) that is the whole random state of a run.
+    ``log_every`` steps. What is random in a step is drawn by `StepRandom` from the run's seed and the number
+    of the batch; together with the counters in the checkpoint (and the position of the train loader, which
+    the caller adds to it) that is the whole random state of a run.
 
-    A subclass defines ``generate(generator, batch)``, which gives the candidates for a batch, and
-    ``compute_objectives(predictions, batch, stage)``; it adds to ``valid_figures`` one dict of figures for
-    each batch in validation.
+    A subclass defines ``generate(generator, batch)``, the candidates for a batch, and ``compute_objectives``,
+    which adds to ``valid_figures`` one dict of figures for each batch in validation.
 
     Arguments
     ---------
@@ -45,31 +44,28 @@ class AdversarialBrain(PatientBrain):
         ``seed``; ``critic_steps``, 0 for a training without critic; ``critic_optimizer`` and
         ``generator_optimizer``, functions of a parameter list; ``learning_rate_schedule``, a function of the
         epoch that gives the old and the new rate (if it has a state, that goes into the checkpoint), and
-        optionally ``critic_learning_rate_factor`` on it;
-        ``average_decay`` of the generator's exponential moving average; ``loss``, one of
-        `sb_resizegan.losses`; optionally ``log_every``, the steps of the generator between two readings
-        of the figures (1); and SpeechBrain's run options.
+        optionally ``critic_learning_rate_factor`` on it; ``average_decay`` of the generator's exponential
+        moving average; ``loss``, one of `sb_resizegan.losses`; optionally ``log_every``, the steps of the
+        generator between two readings of the figures (1); and SpeechBrain's run options.
     batches_per_epoch : int
         Length of the train loader, a multiple of ``(critic_steps + 1) * grad_accumulation_factor``.
     on_epoch : callable, optional
         Called in the main process at the end of an epoch with the epoch's number and the Brain; returns a
         dict of figures for the logs and the checkpoint's meta data.
     on_epoch_everywhere : bool
-        Whether ``on_epoch`` is called in all processes, which share its work out. The main process's figures
-        count.
+        Whether it is called in all processes, which share its work; the main one's figures count.
     checkpoint_key : str, optional
-        Figure by which the best checkpoint is kept beside the newest; lower is better, unless
-        ``highest_is_best``.
+        Figure by which the best checkpoint is kept beside the newest.
     highest_is_best : bool
-        Whether a higher figure is better.
+        Whether a higher figure is better, and not a lower one.
     run_opts, checkpointer
         See `speechbrain.Brain`.
 
     Raises
     ------
     ValueError
-        If a module or hyperparameter is missing, ``critic_steps`` is negative, the epoch does not hold whole
-        cycles, or the critic is to be compiled (``torch.compile`` has no double backward).
+        If a module or hyperparameter is missing or out of range, the epoch does not hold whole cycles, or the
+        critic is to be compiled (``torch.compile`` has no double backward).
     """
 
     def __init__(

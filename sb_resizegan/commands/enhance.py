@@ -24,9 +24,9 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sb_resizegan.commands.finishing_options import add_finishing, check_finishing, finishing
 from sb_resizegan.commands.parser import CommandParser, check_device, check_least
@@ -71,24 +71,25 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     return parser, options
 
 
-def prepare(parser: CommandParser, options: argparse.Namespace, together) -> tuple:
+def prepare(
+    parser: CommandParser, options: argparse.Namespace, together: Any
+) -> tuple[Any, list[tuple[str, str]], Any]:
     """Finds the files, once for all processes, and loads the model."""
     from sb_resizegan.dataio.prepare.tars import is_tar, unpacked
     from sb_resizegan.inference import GenerativeEnhancement, ModelSourceError
     from sb_resizegan.inference.file_trees import find_jobs
     from sb_resizegan.utils.extras import MissingExtraError
 
-    results = None if options.reduce else options.num_samples
-
-    def find():
+    def find(inputs: list[Path]) -> tuple[Any, list[tuple[str, str]]]:
         left_out: list[tuple[str, str]] = []
+        results = None if options.reduce else options.num_samples
         return find_jobs(inputs, options.output, results, left_out), left_out
 
     options.device = options.device or default_device()
     check_device(parser, options.device)
     try:
         inputs = [unpacked(source) if is_tar(source) else Path(source) for source in options.inputs]
-        jobs, left_out = together.same(find)
+        jobs, left_out = together.same(lambda: find(inputs))
         model = GenerativeEnhancement.from_hparams(
             source=options.model, run_opts={"device": options.device}, trust=options.trust
         )
@@ -123,7 +124,9 @@ class Outcome(NamedTuple):
     """Those of them that enhancing would not give now."""
 
 
-def enhance(model, options: argparse.Namespace, jobs, numbers: Iterable[int], bar) -> Outcome:
+def enhance(
+    model: Any, options: argparse.Namespace, jobs: Any, numbers: Iterable[int], bar: "Progress"
+) -> Outcome:
     """Enhances files, one by one, and goes on past those that cannot be.
 
     ``numbers`` says which jobs, as they are asked for; ``bar`` is a `Progress`.
@@ -132,7 +135,10 @@ def enhance(model, options: argparse.Namespace, jobs, numbers: Iterable[int], ba
     from sb_resizegan.utils.locks import try_lock
     from sb_resizegan.utils.partial import partial_path, unlink_unlocked
 
-    failures, busy, there, doubts = [], [], 0, []
+    failures: list[str] = []
+    busy: list[int] = []
+    doubts: list[str] = []
+    there = 0
     reduced = f"{options.reduce} of {options.num_samples}" if options.reduce else None
     records = EnhancedRecords(options.output, model_identity(model.mods.generator), options.seed, reduced)
     for number in numbers:
@@ -178,11 +184,11 @@ class Progress:
         The bar.
     """
 
-    def __init__(self, bar) -> None:
+    def __init__(self, bar: Any) -> None:
         self.bar = bar
         self._done = 0
 
-    def within(self, job):
+    def within(self, job: Any) -> Callable[[float], object] | None:
         """What is called with the seconds of a file that are done; None where nobody looks."""
         if self.bar.disable:
             return None
@@ -194,7 +200,7 @@ class Progress:
             return None  # enhancing it will say what is wrong
         return lambda part: self.bar.update(part / seconds * job.size) if seconds else None
 
-    def end_file(self, job) -> None:
+    def end_file(self, job: Any) -> None:
         """A file is done with."""
         self._done += job.size
         self.bar.update(self._done - self.bar.n)

@@ -21,6 +21,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sb_resizegan.commands.parser import CommandParser, check_device, check_least, check_scores
 
@@ -73,7 +74,7 @@ def folder_of(parser: CommandParser, source: str) -> Path:
     return folder
 
 
-def find(options: argparse.Namespace) -> tuple:
+def find(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     """Which pairs there are, what was enhanced, and what was said."""
     from sb_resizegan.evaluation.enhanced_folder import read_transcripts
     from sb_resizegan.evaluation.folder_scores import noisy_versions
@@ -88,7 +89,13 @@ def find(options: argparse.Namespace) -> tuple:
 
 
 def score_parts(
-    options: argparse.Namespace, scoring, together, matched, noisy, transcripts, bar
+    options: argparse.Namespace,
+    scoring: Any,
+    together: Any,
+    matched: Any,
+    noisy: Any,
+    transcripts: Any,
+    bar: Any,
 ) -> tuple[list, list]:
     """Scores pairs: all of them alone, or the next few of a length whenever this process has time."""
     from sb_resizegan.evaluation.folder_scores import inspected, score_pairs
@@ -170,15 +177,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     columns = columns_of(scores)
     try:
         scoring.names(options.noisy is not None)
-        found = together.same(lambda: find(options))
+        matched, noisy, transcripts = together.same(lambda: find(options))
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    with tqdm(total=2 * len(found[0]), unit="score", disable=None if together.speaks else True) as bar:
-        parts = together.all(score_parts(options, scoring, together, *found, bar))
+    with tqdm(total=2 * len(matched), unit="score", disable=None if together.speaks else True) as bar:
+        parts = together.all(score_parts(options, scoring, together, matched, noisy, transcripts, bar))
     if not together.speaks:
         return 0
     pairs = sorted((pair for part, _ in parts for pair in part), key=lambda pair: (pair.seconds, pair.name))
-    problems = found[0].problems + sorted(line for _, lines in parts for line in lines)
+    problems = matched.problems + sorted(line for _, lines in parts for line in lines)
     status = 0
     if pairs:
         print_table(pairs, columns)

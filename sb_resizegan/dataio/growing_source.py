@@ -1,15 +1,24 @@
 """A source of batches whose corpora are still being prepared."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from speechbrain.utils.logger import get_logger
 
 from sb_resizegan.dataio.batch_source import BatchSource
 
-__all__ = ["GrowingSource"]
+__all__ = ["GrowingSource", "PartialSource"]
 
 logger = get_logger(__name__)
+
+
+class PartialSource(BatchSource, Protocol):
+    """A source that knows whether all of it is there."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there."""
+        ...
 
 
 class GrowingSource:
@@ -20,13 +29,13 @@ class GrowingSource:
 
     Arguments
     ---------
-    source : BatchSource
+    source : PartialSource
         What is there now, with ``complete``, whether that is all.
     make : callable
         Makes the source anew.
     """
 
-    def __init__(self, source: BatchSource, make: Callable[[], BatchSource]) -> None:
+    def __init__(self, source: PartialSource, make: Callable[[], PartialSource]) -> None:
         self.source, self._make = source, make
 
     @property

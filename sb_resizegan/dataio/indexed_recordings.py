@@ -43,7 +43,8 @@ class IndexedRecordings:
         self.sample_rate = sample_rate
         self._index = index
         # What may be given anew: the folder or the voice of each, and what it counts for.
-        self._groups, self._weights = None, None
+        self._groups: np.ndarray | None = None
+        self._weights: np.ndarray | None = None
         self._choose(np.arange(len(index["lengths"]), dtype=np.int32))
 
     def __len__(self) -> int:
@@ -80,12 +81,12 @@ class IndexedRecordings:
         return float(self.lengths.sum() / self.sample_rate)
 
     @property
-    def folders(self):
+    def folders(self) -> np.ndarray:
         """For each recording, the number of the folder that it lies in."""
         return self._index["groups"][self._chosen]
 
     @property
-    def active_seconds(self):
+    def active_seconds(self) -> np.ndarray:
         """For each recording, how much of it is active."""
         return self._moments.samples() / self.sample_rate
 
@@ -140,7 +141,7 @@ class IndexedRecordings:
         int
             ``recording`` itself where it is alone in its folder.
         """
-        group = int(self._group_of(recording))
+        group = self._group_of(recording)
         first, end = (int(edge) for edge in self._group_starts[group : group + 2])
         count = end - first
         if count == 1:
@@ -148,11 +149,11 @@ class IndexedRecordings:
         chosen = first + int(place * (count - 1))
         return int(chosen + (chosen >= recording))
 
-    def is_same_voice(self, first, second):
+    def is_same_voice(self, first: int, second: int) -> bool:
         """Whether two recordings lie in one folder, or are of one voice where these are known."""
         return self._group_of(first) == self._group_of(second)
 
-    def _choose(self, chosen):
+    def _choose(self, chosen: np.ndarray) -> None:
         """Makes the recordings with these numbers in the file those that there are."""
         self._chosen = chosen
         # Recordings of one folder, or of one voice, follow each other.
@@ -161,8 +162,8 @@ class IndexedRecordings:
         self._group_starts = np.concatenate([[0], changes, [len(chosen)]]).astype(np.int32)
         self._moments = ActiveMoments(self._index, chosen, self._weights)
 
-    def _group_of(self, recording):
-        return np.searchsorted(self._group_starts, recording, side="right") - 1
+    def _group_of(self, recording: int) -> int:
+        return int(np.searchsorted(self._group_starts, recording, side="right")) - 1
 
-    def _groups_of_index(self):
+    def _groups_of_index(self) -> np.ndarray:
         return self._index["groups"] if self._groups is None else self._groups

@@ -91,9 +91,9 @@ class Recordings(IndexedRecordings):
         if not (isinstance(min_seconds, Real) and min_seconds >= 0):
             raise ValueError(f"min_seconds: expected a number of at least 0, but got {min_seconds!r}")
         folder = user_cache_folder(cache_folder) / "recordings"
-        self._sources = describe(sources)
+        self._sources: str = describe(sources)
         options = DecodingOptions(sample_rate, min_seconds, impulse_responses)
-        paths, index, self.complete = load_or_build(
+        paths, index, complete = load_or_build(
             lambda: find_recordings(sources, except_folder=folder),
             folder,
             self._sources,
@@ -101,7 +101,8 @@ class Recordings(IndexedRecordings):
             start_share,
         )
         super().__init__(index, sample_rate)
-        self._audio = MappedSamples(paths)
+        self.complete: bool = complete
+        self._audio: MappedSamples = MappedSamples(paths)
         report(self._sources, self)
 
     def read(self, recording: int, start: int = 0, samples: int | None = None) -> np.ndarray:

@@ -101,7 +101,9 @@ def load_or_build(
         if not all(gathered(index is not None)):
             chosen = _made(folder, plan, options, share)
             plan = plan._replace(stems=[plan.stems[number] for number in chosen])
-            index = whole_index(folder, plan.stems) or write_index(folder, plan.stems, sources)
+            index = whole_index(folder, plan.stems)
+        if index is None:
+            index = write_index(folder, plan.stems, sources)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and error.errno is None:
             raise  # there is no such source

@@ -1,5 +1,6 @@
 """Which shards of samples a corpus is to have, and the index of those that are there."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ def make_plan(files: SourceFiles, folder: Path, sources: str, heading: str) -> P
     return Plan(files, np.cumsum([len(shard) for shard in shards]), stems)
 
 
-def _index_path(folder, stems):
+def _index_path(folder: Path, stems: Sequence[str]) -> Path:
     kind = stems[0].partition("-")[0] if stems else "none"
     return folder / f"{kind}-{hashlib.sha256(' '.join(stems).encode()).hexdigest()[:16]}.index"
 
@@ -119,7 +120,10 @@ def write_index(folder: Path, stems: Sequence[str], sources: str) -> MappedArray
     path = _index_path(folder, stems)
     with file_lock(path.with_name(f".{path.name}.lock")):
         if whole_index(folder, stems) is None:
-            shards = [read_shard(folder, stem) for stem in stems]
+            found = [read_shard(folder, stem) for stem in stems]
+            shards = [shard for shard in found if shard is not None]
+            if len(shards) < len(stems):
+                raise OSError(errno.ENOENT, "shards were removed meanwhile", str(folder))
             write_arrays(path, joined_index(shards, sources))
     return MappedArrays(path)
 

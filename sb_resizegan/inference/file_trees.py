@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Jobs(Sequence[Job]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, number):  # type: ignore[override]
+    def __getitem__(self, number: Any) -> Any:
         """A job by its number."""
         target = self.output_folder / self.names[number]
         size = int(self.sizes[number])

@@ -161,7 +161,7 @@ def _on_host(*signals: torch.Tensor | None) -> list:
         if signal is not None and signal.device.type != "cpu":
             kinds.setdefault((signal.device, signal.dtype), []).append(number)
     for numbers in kinds.values():
-        own = [signals[number] for number in numbers]
+        own = [signal for number in numbers if (signal := signals[number]) is not None]
         joined = torch.cat([signal.flatten() for signal in own]).cpu()
         parts = joined.split([signal.numel() for signal in own])
         for number, signal, part in zip(numbers, own, parts, strict=True):

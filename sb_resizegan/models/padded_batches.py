@@ -1,13 +1,14 @@
 """Utterances of different lengths in one batch, each enhanced as if it were alone."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from sb_resizegan.models.dual_path import DualPathBlock
 from sb_resizegan.models.spectral_generator import SpectralGenerator
 from sb_resizegan.nnet.utterance_level import utterance_level, valid_samples
 
@@ -98,8 +99,8 @@ def _ends_of_utterances(generator: SpectralGenerator, samples: Sequence[int]) ->
     """Within, the recurrent layers along time begin their way back where each utterance ends."""
     frames = [-(-length // generator.hop) + 1 for length in samples]
     hooks: list[Any] = []
-    for block in generator.blocks if len(set(frames)) > 1 else ():
-        recurrent = cast("nn.LSTM", block.time_path.recurrent)
+    for block in cast("Iterable[DualPathBlock]", generator.blocks) if len(set(frames)) > 1 else ():
+        recurrent = block.time_path.recurrent
         if recurrent.bidirectional:
             hooks += [
                 recurrent.register_forward_pre_hook(_packing(frames)),

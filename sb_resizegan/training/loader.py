@@ -93,6 +93,7 @@ class WindowStream(DataLoader):
         # A wrong size, seed or rank shows here and not in the first epoch.
         batches[0]
         self.batches_per_epoch = batches_per_epoch
+        self._windows = windows
         self._position = 0
         self._done_in_epoch = 0
         self._goes_on = False
@@ -143,7 +144,7 @@ class WindowStream(DataLoader):
         if not self._goes_on:
             self._done_in_epoch = 0
         self._goes_on = False
-        begin_epoch = getattr(self.dataset.windows, "begin_epoch", None)
+        begin_epoch = getattr(self._windows, "begin_epoch", None)
         if begin_epoch is not None:
             begin_epoch()
         left = max(self.batches_per_epoch - self._done_in_epoch, 0)

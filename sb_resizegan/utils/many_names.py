@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return len(self.ends if self._chosen is None else self._chosen)
 
-    def __getitem__(self, number):  # type: ignore[override]
+    def __getitem__(self, number: Any) -> Any:
         """A name by its number, or a list of them by a slice."""
         if isinstance(number, slice):
             return [self[n] for n in range(*number.indices(len(self)))]

@@ -162,7 +162,8 @@ class Together:
         to_meet: datetime.timedelta = datetime.timedelta(minutes=30),
         to_finish: datetime.timedelta = datetime.timedelta(days=30),
     ) -> None:
-        self._store = self._group = None
+        self._store: Any = None
+        self._group: Any = None
         self.rank, self.world_size = 0, 1
         if torch.distributed.is_torchelastic_launched():
             self._store, self.rank, self.world_size = next(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -158,7 +158,7 @@ def unpacked(pattern: str | os.PathLike, cache_folder: str | os.PathLike | None 
     done = folder / ".done"
     done.mkdir(parents=True, exist_ok=True)
 
-    def make(number: int, step) -> None:
+    def make(number: int, step: Callable[[], object]) -> None:
         for member in tar_members(urls[number]):
             with replacing(folder / member.name) as temporary:
                 temporary.write_bytes(member.content)
