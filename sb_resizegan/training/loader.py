@@ -46,9 +46,10 @@ class WindowStream(DataLoader):
         Rows ``rank * batch_size`` and on of the joint batch of ``world_size * batch_size``. The positions of
         all processes are the same, so the checkpoint that the first one writes serves all.
     num_workers : int
-        Processes that prepare batches, started for each epoch and gone after it. With 0, the main process
-        does it; that takes well under a millisecond for windows of speech in memory and is the faster way
-        there. Mixing takes tens of milliseconds: a worker does it beside the training.
+        Processes that prepare batches, started with the first epoch and kept, but with a source that changes
+        between epochs. With 0, the main process does it; that takes well under a millisecond for windows of
+        speech in memory and is the faster way there. Mixing takes tens of milliseconds: a worker does it
+        beside the training.
     pin_memory : bool
         As in ``DataLoader``; and noisy batches are handed out joined, for one copy to the GPU.
 
@@ -103,6 +104,7 @@ class WindowStream(DataLoader):
             batch_size=None,
             sampler=self._numbers,
             num_workers=num_workers,
+            persistent_workers=num_workers > 0 and not hasattr(windows, "begin_epoch"),
             pin_memory=pin_memory,
             # Without a generator of its own, a loader draws from the global one at each epoch.
             generator=torch.Generator().manual_seed(0),

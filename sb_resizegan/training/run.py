@@ -30,7 +30,13 @@ from sb_resizegan.inference import ModelSourceError
 from sb_resizegan.training.checkpoints import CheckpointError
 from sb_resizegan.training.loader import WindowStream
 from sb_resizegan.training.loggers import EpochFileLogger, EpochTensorboardLogger, TrainLoggers
-from sb_resizegan.training.run_checks import RunError, check_device, check_figure, check_workers
+from sb_resizegan.training.run_checks import (
+    RunError,
+    check_device,
+    check_figure,
+    check_workers,
+    usual_workers,
+)
 from sb_resizegan.training.settings_file import load_training
 from sb_resizegan.utils.command_line import CommandLine, split_command_line
 from sb_resizegan.utils.locks import FolderInUseError, FolderLock
@@ -242,6 +248,8 @@ def training_stream(source: BatchSource, hparams: Mapping[str, Any], run_opts: A
         As long as the epoch.
     """
     steps = hparams["iterations_per_epoch"] * (hparams["critic_steps"] + 1)
+    device = torch.device(run_opts["device"] or infer_device())
+    workers = hparams["num_workers"]
     stream = WindowStream(
         source,
         hparams["batch_size"],
@@ -249,8 +257,8 @@ def training_stream(source: BatchSource, hparams: Mapping[str, Any], run_opts: A
         seed=hparams["seed"],
         rank=get_rank() or 0,
         world_size=world_size(),
-        num_workers=hparams["num_workers"],
-        pin_memory=torch.device(run_opts["device"] or infer_device()).type != "cpu",
+        num_workers=usual_workers(device) if workers is None else workers,
+        pin_memory=device.type != "cpu",
     )
     hparams["checkpointer"].add_recoverable("train_stream", stream)
     return stream

@@ -19,10 +19,12 @@ __all__ = [
     "check_figure",
     "check_workers",
     "higher_is_better",
+    "usual_workers",
 ]
 
 # The figure of the shipped yamls of windows; to see which others there are takes seconds.
 ALWAYS_MEASURED = ("windows", "frechet_log_mel")
+MOST_WORKERS = 8
 
 
 class RunError(ValueError):
@@ -41,7 +43,31 @@ def check_device(run_opts: Any) -> None:
         raise RunError("--precision fp16: expected a GPU; a CPU takes bf16")
 
 
-def check_workers(count: int) -> None:
+def usual_workers(device: torch.device) -> int:
+    """How many processes mix for one that trains, where the yaml leaves it open.
+
+    Arguments
+    ---------
+    device : torch.device
+        Of the training. A CPU has its cores busy with that.
+
+    Returns
+    -------
+    int
+        0 for a CPU; else the cores of this machine shared out to its processes, less one each, and 8 at most.
+
+    Example
+    -------
+    >>> usual_workers(torch.device("cpu"))
+    0
+    """
+    if device.type == "cpu":
+        return 0
+    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return max(0, min(MOST_WORKERS, cores - 1))
+
+
+def check_workers(count: int | None) -> None:
     """Raises a `RunError` for more processes that prepare batches than could help.
 
     Example
@@ -51,7 +77,7 @@ def check_workers(count: int) -> None:
     sb_resizegan.training.run_checks.RunError: num_workers: expected at most ...
     """
     cores = len(os.sched_getaffinity(0))
-    if count > 2 * cores:
+    if count is not None and count > 2 * cores:
         raise RunError(
             f"num_workers: expected at most {2 * cores}, two for each of the {cores} cores that this process "
             f"may use, but got {count}: each is a process that loads the package"

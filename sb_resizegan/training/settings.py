@@ -76,6 +76,7 @@ RECIPE = {
     "enhancement": {
         **_SHARED,
         "start_share": number(0, 1),
+        "num_workers": optional(whole(0, 10_000)),
         "start_from": optional(MODEL),
         "clean": SOURCES,
         "noise": SOURCES,

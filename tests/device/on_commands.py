@@ -46,6 +46,7 @@ def test_windows(folder, device, tmp_path):
 def test_enhancement(folder, device, tmp_path):
     options = {"channels": 8, "time_units": 8, "band_units": 8, "blocks": 1, "critic_channels": "[4,8,8,8]"}
     options |= {"batch_size": 2, "number_of_epochs": 1, "iterations_per_epoch": 1, "segment_seconds": 1.0}
+    options["num_workers"] = 0
     run = tmp_path / "run"
     paths = {"clean": folder, "output_folder": run, "device": str(device), "valid_utterances": 2}
     train_enhance.main(["hparams/enhance.yaml", *words(**options, **paths), "--noprogressbar"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import ruamel.yaml
 import speechbrain.core
+import torch
 
 from sb_resizegan.commands import train_enhance, train_gan, train_restore
 from sb_resizegan.losses.restoration_objective import RESTORATION_TERMS
@@ -348,6 +349,14 @@ def test_old_and_new_yamls_build_the_same_networks(tmp_path):
 def test_too_many_workers_are_refused_with_the_reason():
     with pytest.raises(run.RunError, match=r"num_workers: expected at most \d+, two for each .* but got 900"):
         run.check_workers(900)
+
+
+@pytest.mark.parametrize(("cores", "processes", "workers"), [(2, 1, 1), (16, 1, 8), (16, 4, 3), (4, 8, 0)])
+def test_a_gpu_has_the_cores_that_are_left_mix_for_it(cores, processes, workers, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert run.usual_workers(torch.device("cuda")) == workers
+    assert run.usual_workers(torch.device("cpu")) == 0
 
 
 @pytest.mark.parametrize("key", ["pesq", "stoi", "no_such", "epoch", "pesq_wb_noisy"])
