@@ -184,7 +184,7 @@ def _is_folder(source: str | Path) -> bool:
 def _names_of(
     source: str | Path, except_folder: str | Path | None
 ) -> tuple[str, Iterable[str | tuple[Path, str]]]:
-    """A folder, and the names of the files in it, or paths with the names that they go by; tars themselves."""
+    """A folder, and the names of the files in it, or paths with the names that they go by; of tars, these."""
     if is_tar(source):
         return "", tar_urls(source)
     if str(source).startswith(PROMPTS):

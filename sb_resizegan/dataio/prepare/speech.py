@@ -239,8 +239,7 @@ def split_names(names: Iterable[str], valid_fraction: float, seed: int) -> set[s
     >>> len(split_names(["a", "b"], 0.5, seed=0))
     1
     """
-    names = list(names)
-    place = dict(zip(names, split_places(names, seed), strict=True))
+    place = dict(zip(names := list(names), split_places(names, seed), strict=True))
     lowest, highest = min(place, key=place.__getitem__), max(place, key=place.__getitem__)
     valid = {name for name in place if place[name] < valid_fraction}
     return (valid | {lowest}) - {highest}
@@ -252,7 +251,6 @@ def split_places(names: Iterable[str], seed: int) -> np.ndarray:
     Arguments
     ---------
     names : iterable of str
-        The names.
     seed : int
         Of the split.
 

@@ -47,7 +47,8 @@ def test_default_corpus(corpus_folder):
 def test_unknown_sources_are_named(folder, source):
     (folder / "list.txt").write_text("path\n")
     with pytest.raises(
-        FileNotFoundError, match=r"expected a folder, a csv list, a wav.scp, an audio file, tars or prompts:L"
+        FileNotFoundError,
+        match=r"expected a folder, a csv list, a wav.scp, cuts.* an audio file, tars or prompts:L",
     ):
         find_recordings(str(folder / source) if source == "list.txt" else source)
 
