@@ -69,6 +69,13 @@ class SourceFiles(Sequence[SourceFile]):
         folder = Path(self.folders[int(self.owners[number])])
         return SourceFile(folder / self.paths[number], self.names[number])
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
     def take(self, numbers: np.ndarray) -> "SourceFiles":
         """Those with these numbers, in this order."""
         numbers = numbers.astype(np.uint32)
