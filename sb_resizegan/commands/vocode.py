@@ -1,6 +1,7 @@
 """Make speech of mel spectra, or copies of recordings by way of their mel spectra.
 
-    sb-resizegan vocode FOLDER/ -o OUT/ --model results/vocoder/adversarial/1986/export
+    sb-resizegan vocode FOLDER/ -o OUT/                                       # with the model of the package
+    sb-resizegan vocode FOLDER/ -o OUT/ --model results/vocoder/en/1986/export
     sb-resizegan vocode tacotron.npz speech.wav -o OUT/ --model MY_VOCODER
     sb-resizegan vocode speech.wav -o OUT/ --model MY_VOCODER --save_mel      # OUT/speech.npz, too
 
@@ -33,7 +34,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results"
     )
-    parser.add_argument("--model", required=True, metavar="SOURCE", help="name or folder of a vocoder")
+    parser.add_argument(
+        "--model", default="vocoder-en", metavar="SOURCE", help="name or folder (default: vocoder-en)"
+    )
     parser.add_argument("--trust", action="store_true", help="run whatever the model's yaml names")
     parser.add_argument("--device", default="cpu", help="such as cuda:1 (default: cpu)")
     parser.add_argument("--seed", type=int, help="of what the generator draws (default: none is drawn)")
