@@ -62,7 +62,7 @@ def test_a_mistyped_command_gets_one_line(capsys):
     assert main(["train_gan"]) == 2
     assert capsys.readouterr().err == "error: no such command: 'train_gan'; did you mean 'train-gan'?\n"
     assert main(["sing"]) == 2
-    assert "expected one of train-gan, train-enhance, enhance" in capsys.readouterr().err
+    assert "expected one of train-gan, train-enhance, train-restore, " in capsys.readouterr().err
 
 
 def test_help_into_a_closed_pipe_is_no_error():
