@@ -6,8 +6,8 @@
     sb-resizegan evaluate MODEL --data PAIRS.csv -o OUT/ --compare_folder DPCRN=ENHANCED_BY_IT/
 
 PAIRS is what train-enhance takes as data_folder: VoiceBank-DEMAND, DNS-Challenge, folders clean/ and noisy/,
-or a csv list; of a corpus with several parts its test part is used. Rows are noisy speech as it is, the
-systems under --compare and --compare_folder, and the model. Columns are PESQ (this package's and that of the
+lists, parquet files; of a corpus with several parts its test part is used. Rows are noisy speech as it is,
+the systems under --compare and --compare_folder, and the model. Columns are PESQ (this package's and that of the
 package pesq), STOI, ESTOI, SI-SDR, speech deleted by band, noise left, and DNSMOS (extra [scores]).
 More by name: --scores plcmos distillmos wer speaker; the same extra brings what they need, weights and all.
 

@@ -36,9 +36,7 @@ WEIGHT = number(0, 1e6, "a weight from 0 to 1000000")
 PATH = text("a path")
 MODEL = text("an exported model, by folder or name")
 SOURCES = optional(
-    either(
-        "a folder, a csv list, a file or prompts:LANGUAGE, or a list of these", PATH, list_of(PATH, 10_000)
-    )
+    either("a folder, a list, a file or prompts:LANGUAGE, or several of these", PATH, list_of(PATH, 10_000))
 )
 WEIGHTS = optional(mapping_of(number(0, 1e6), "a weight by the name of each source, {name: 2.0}"))
 FREQUENCY = optional(number(0, 1e6, "a frequency in Hz above 0", open=True))

@@ -39,7 +39,7 @@ LAYOUTS = {
     "56spk, clean_testset_wav/ and noisy_testset_wav/, each also with _16k behind",
     "voicebank_28spk": "VoiceBank-DEMAND without the 56 speakers",
     "voicebank_56spk": "VoiceBank-DEMAND without the 28 speakers",
-    "list": "NAME.csv with the columns clean and noisy (paths), or with the column id "
+    "list": "NAME.csv or .json with the columns clean and noisy (paths), or with the column id "
     "beside NAME/clean/ID.flac and NAME/noisy/ID.flac",
     "dns": "DNS-Challenge: clean/clean_fileid_N.wav and noisy/…_fileid_N.wav",
     "folders": "clean/ and noisy/ with equal names inside, also below train/, valid/ and test/",
