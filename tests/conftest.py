@@ -1,14 +1,16 @@
-"""Fixtures shared by all tests: real speech, fetched once and kept in the user's cache folder."""
+"""Fixtures shared by all tests: commands in this process; real speech, kept in the user's cache folder."""
 
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from sb_resizegan.commands.main import main
 from sb_resizegan.dataio.prepare.default_corpus import prepare_default_corpus
 from sb_resizegan.dataio.utterances import Utterance
 
@@ -33,6 +35,27 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
         if "corpus_folder" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.network)
+
+
+@pytest.fixture
+def call(capsys):
+    """Function that runs a command line in this process, which spares what a new one takes to import.
+
+    It gives the command's ``returncode``, ``stdout`` and ``stderr``.
+    """
+
+    def run(*words):
+        capsys.readouterr()
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as end:
+            status = end.code or 0
+        printed = capsys.readouterr()
+        if isinstance(status, str):  # Python prints it at the end of a process, whose status is 1 then
+            return SimpleNamespace(returncode=1, stdout=printed.out, stderr=f"{printed.err}{status}\n")
+        return SimpleNamespace(returncode=status, stdout=printed.out, stderr=printed.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,9 @@
-"""The command `measure`, run as a user runs it."""
+"""The command `measure`."""
 
 import csv
+import functools
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,18 +15,11 @@ from sb_resizegan.nnet.average import exponential_average
 from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.checkpoints import AtomicCheckpointer
 
-ROOT = Path(__file__).parents[2]
 
-
-def run(*arguments):
-    command = [sys.executable, ROOT / "recipes" / "measure.py", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
+@pytest.fixture
+def run(call):
+    """Function that runs the command with some arguments."""
+    return functools.partial(call, "measure")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +50,7 @@ def table(output):
     return rows
 
 
-def test_a_hum_and_copies_are_found_beside_other_recordings(small_corpus, humming, tmp_path):
+def test_a_hum_and_copies_are_found_beside_other_recordings(small_corpus, humming, tmp_path, run):
     out = tmp_path / "out" / "measures.csv"
     for number, path in enumerate(sorted(small_corpus.glob("*.wav"))):
         half = tmp_path / ("reference", "train")[number % 2]
@@ -83,7 +74,7 @@ def test_a_hum_and_copies_are_found_beside_other_recordings(small_corpus, hummin
     assert row["set"] == str(humming)
 
 
-def test_a_single_file_without_reference_and_other_factors(humming):
+def test_a_single_file_without_reference_and_other_factors(humming, run):
     file = sorted((humming / "nested").glob("*.wav"))[1]
     done = run(file, "--factors", 2, 4, "--cutoff_hz", 3500)
     assert done.returncode == 0, done.stderr
@@ -94,7 +85,7 @@ def test_a_single_file_without_reference_and_other_factors(humming):
     assert "vary by several dB" in done.stdout
 
 
-def test_a_generator_brings_its_own_settings(small_corpus, tmp_path):
+def test_a_generator_brings_its_own_settings(small_corpus, tmp_path, run):
     torch.manual_seed(0)
     average = exponential_average(WindowGenerator(upsampling="transpose"))
     AtomicCheckpointer(tmp_path / "save", {"generator_average": average}).save_checkpoint()
@@ -111,7 +102,7 @@ def test_a_generator_brings_its_own_settings(small_corpus, tmp_path):
     assert run(tmp_path).stderr.startswith(f"error: {tmp_path} is the output folder of a training")
 
 
-def test_a_seed_gives_the_same_figures_twice(humming):
+def test_a_seed_gives_the_same_figures_twice(humming, run):
     first, second = (run(humming, "--num_windows", 64, "--seed", 3).stdout for _ in range(2))
     assert first == second
     assert len(table(first)) == 6
@@ -126,7 +117,7 @@ def test_a_seed_gives_the_same_figures_twice(humming):
         (["{humming}", "--cutoff_hz", "9000"], "cutoff_hz: expected a frequency between 0 and 8000"),
     ],
 )
-def test_mistakes_get_one_line(arguments, message, humming, tmp_path):
+def test_mistakes_get_one_line(arguments, message, humming, tmp_path, run):
     useless = tmp_path / "useless"
     useless.mkdir()
     for name in ("short.wav", "silent.flac"):

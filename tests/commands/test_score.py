@@ -1,6 +1,7 @@
 """The command `score`."""
 
 import csv
+import functools
 import os
 import resource
 import subprocess
@@ -17,7 +18,14 @@ from sb_resizegan.evaluation import folder_scores as folders_module
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def score(*arguments, launcher=()):
+@pytest.fixture
+def score(call):
+    """Function that runs the command with some arguments."""
+    return functools.partial(call, "score")
+
+
+def score_apart(*arguments, launcher=()):
+    """The same in processes of its own."""
     command = [sys.executable, *launcher, "-m", "sb_resizegan", "score", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
 
@@ -47,8 +55,8 @@ def folders(speech_files, tmp_path_factory):
     return clean, noisy
 
 
-def test_scores_are_tabled_and_every_problem_is_named(folders, tmp_path):
-    done = score(*folders, "--official", "--csv", tmp_path / "scores.csv", "--jobs", 1)
+def test_scores_are_tabled_and_every_problem_is_named(folders, tmp_path, score):
+    done = score(*folders, "--official", "--csv", tmp_path / "scores.csv", "--jobs", 0)
     assert done.returncode == 1, done.stderr
     for label in ("sb_resizegan", "pesq 0.0.4", "STOI (pystoi)", "ESTOI", "SI-SDR"):
         assert label in done.stdout
@@ -75,16 +83,16 @@ def test_scores_are_tabled_and_every_problem_is_named(folders, tmp_path):
 
 def test_processes_of_torchrun_score_as_one_does(folders, tmp_path):
     """Pairs in parts of four, taken as the two go."""
-    alone = score(*folders, "--csv", tmp_path / "alone.csv", "--batch_size", 1, "--jobs", 1)
+    alone = score_apart(*folders, "--csv", tmp_path / "alone.csv", "--batch_size", 1, "--jobs", 1)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
-    both = score(*folders, "--csv", tmp_path / "both.csv", "--batch_size", 1, launcher=launcher)
+    both = score_apart(*folders, "--csv", tmp_path / "both.csv", "--batch_size", 1, launcher=launcher)
     assert alone.returncode == both.returncode == 1, both.stderr
     assert both.stdout == alone.stdout and len(alone.stdout) > 100
     assert (tmp_path / "both.csv").read_text() == (tmp_path / "alone.csv").read_text()
     assert "rate: expected 16000 Hz" in both.stderr and both.stderr.count("lonely.wav: no partner") == 1
 
 
-def test_a_complete_pair_of_folders_is_a_success(folders, tmp_path):
+def test_a_complete_pair_of_folders_is_a_success(folders, tmp_path, score):
     for side, folder in zip(("clean", "noisy"), folders, strict=True):
         (tmp_path / side).mkdir()
         source = next(folder.glob("one.*"))
@@ -94,14 +102,14 @@ def test_a_complete_pair_of_folders_is_a_success(folders, tmp_path):
     assert "pesq 0.0.4" not in done.stdout and "To be noted" not in done.stderr
 
 
-def test_deletion_is_scored_beside_the_noisy_speech(folders, tmp_path):
+def test_deletion_is_scored_beside_the_noisy_speech(folders, tmp_path, score):
     clean, noisy = folders
     for side, folder in (("clean", clean), ("noisy", noisy), ("enhanced", clean)):
         (tmp_path / side).mkdir()
         source = next(folder.glob("one.*"))
         (tmp_path / side / source.name).write_bytes(source.read_bytes())
     sides = [tmp_path / "clean", tmp_path / "enhanced"]
-    done = score(*sides, "--noisy", tmp_path / "noisy", "--scores", "deletion", "--jobs", 1)
+    done = score(*sides, "--noisy", tmp_path / "noisy", "--scores", "deletion", "--jobs", 0)
     assert done.returncode == 0, done.stderr
     assert "speech deleted, 4–8 kHz, %" in done.stdout
     done = score(*sides, "--scores", "deletion")
@@ -118,7 +126,7 @@ def test_deletion_is_scored_beside_the_noisy_speech(folders, tmp_path):
         ([".", ".", "--scores", "pesqq"], "--scores: expected some of si_sdr"),
     ],
 )
-def test_wrong_calls_say_what_is_wrong(arguments, words):
+def test_wrong_calls_say_what_is_wrong(arguments, words, score):
     done = score(*arguments)
     assert done.returncode == 2 and words in done.stderr
 
@@ -142,18 +150,18 @@ def test_a_csv_that_cannot_be_written_is_named_and_the_old_one_stays(folders, tm
     with monkeypatch.context() as patch:
         patch.setattr(folders_module, "score_pairs", score_and_fill_the_disk)
         try:
-            status = main(["score", str(clean), str(noisy), "--jobs", "1", "--csv", str(table)])
+            status = main(["score", str(clean), str(noisy), "--jobs", "0", "--csv", str(table)])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert status == 1 and "scores.csv: File too large" in capsys.readouterr().err
     assert table.read_text() == "what was there"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clean", "noisy", "scores.csv"]
-    assert main(["score", str(clean), str(noisy), "--jobs", "1", "--csv", str(table)]) == 0
+    assert main(["score", str(clean), str(noisy), "--jobs", "0", "--csv", str(table)]) == 0
     with open(table, newline="", encoding="utf-8", errors="surrogateescape") as stream:
         (row,) = csv.DictReader(stream)
     assert os.fsencode(row["file"]) == stem
 
 
-def test_empty_folders_are_no_success(tmp_path):
+def test_empty_folders_are_no_success(tmp_path, score):
     done = score(tmp_path, tmp_path)
     assert done.returncode == 1 and "no pair of files" in done.stderr

@@ -1,10 +1,9 @@
 """The report: everything is inside it, nothing is outside, and what a run lacks is named."""
 
 import base64
+import functools
 import io
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from sb_resizegan.report.charts import line_chart
 from sb_resizegan.report.measures_csv import read_measures, write_measures
 from sb_resizegan.report.window_figures import spectrogram_figure
 from sb_resizegan.report.windows_page import read_run, write_report
-
-ROOT = Path(__file__).parents[2]
 
 
 class Page(HTMLParser):
@@ -194,13 +191,8 @@ def test_charts_keep_all_points_inside():
         line_chart("nothing", [("a", [])])
 
 
-def test_command_line(run, tmp_path):
-    def call(*arguments):
-        command = [sys.executable, "-m", "sb_resizegan", "report", *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}
-        )
-
+def test_command_line(run, tmp_path, call):
+    call = functools.partial(call, "report")
     done = call(run)
     assert done.returncode == 0, done.stderr
     assert len(Page(run / "report.html").media("audio")) == 2

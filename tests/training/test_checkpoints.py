@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import textwrap
@@ -11,6 +10,7 @@ import pytest
 import torch
 
 from sb_resizegan.training.checkpoints import AtomicCheckpointer, CheckpointError
+from tests.forked import kill_at_work
 
 
 def checkpointer(folder, size=3):
@@ -32,25 +32,19 @@ def test_best_and_newest_are_kept_and_the_rest_goes_without_a_trace(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def save_for_ever(under_way, folder):
+    layers = {"a": torch.nn.Linear(400, 400), "b": torch.nn.Linear(400, 400)}
+    saver = AtomicCheckpointer(folder, layers)
+    saver.save_and_keep_only()
+    under_way()
+    while True:
+        saver.save_and_keep_only()
+
+
 def test_killed_at_any_moment_of_saving_leaves_only_whole_checkpoints(tmp_path):
     """Kills a process that does nothing but save, at many moments, and loads what it left."""
-    script = textwrap.dedent(f"""
-        import torch
-        from sb_resizegan.training.checkpoints import AtomicCheckpointer
-        layers = {{"a": torch.nn.Linear(400, 400), "b": torch.nn.Linear(400, 400)}}
-        saver = AtomicCheckpointer({str(tmp_path)!r}, layers)
-        saver.save_and_keep_only()
-        print("ready", flush=True)
-        while True:
-            saver.save_and_keep_only()
-    """)
     for trial in range(4):
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-        assert process.stdout.readline() == "ready\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.05 + 0.013 * trial)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill_at_work(save_for_ever, tmp_path, seconds=0.05 + 0.013 * trial)
         reader = AtomicCheckpointer(
             tmp_path, {"a": torch.nn.Linear(400, 400), "b": torch.nn.Linear(400, 400)}
         )

@@ -1,5 +1,6 @@
 """Files and folders that are replaced: whole or not at all, with their permissions, and nobody else's."""
 
+import itertools
 import os
 import signal
 import stat
@@ -9,8 +10,10 @@ import textwrap
 
 import pytest
 
+from sb_resizegan.utils import folders
 from sb_resizegan.utils.files import remove_partial, replacing
 from sb_resizegan.utils.folders import replacing_folder
+from tests.forked import kill_at_work
 
 
 def mode(path):
@@ -135,21 +138,16 @@ def test_a_folder_is_replaced_through_a_link(tmp_path):
     assert (tmp_path / "link").is_symlink() and (tmp_path / "there" / "weights").read_text() == "new"
 
 
-SWAPPER = textwrap.dedent("""
-    import sys
-    from sb_resizegan.utils import folders
-    if sys.argv[2] == "two renamings":
-        folders._exchange = lambda first, second: False
-    number = 0
-    while True:
-        number += 1
-        with folders.replacing_folder(sys.argv[1], {"a", "b"}) as temporary:
+def replace_for_ever(under_way, folder, way):
+    if way == "two renamings":
+        folders._exchange = lambda first, second: False  # in this process alone
+    for number in itertools.count(1):
+        with replacing_folder(folder, {"a", "b"}) as temporary:
             for name in "ab":
                 (temporary / name).write_text(str(number) * 20_000)
         if number == 1:
-            open(f"{sys.argv[1]}/notes", "w").write("mine")
-            print("ready", flush=True)
-""")
+            (folder / "notes").write_text("mine")
+            under_way()
 
 
 @pytest.mark.parametrize("way", ["exchange", "two renamings"])
@@ -157,14 +155,7 @@ def test_killed_at_any_moment_leaves_a_whole_folder(tmp_path, way):
     """Kills a process that does nothing but replace a folder; the next start makes good what is left."""
     folder = tmp_path / "model"
     for trial in range(6):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SWAPPER, folder, way], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout.readline() == "ready\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.03 + 0.017 * trial)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill_at_work(replace_for_ever, folder, way, seconds=0.03 + 0.017 * trial)
         if way == "exchange":
             assert (folder / "a").read_text() == (folder / "b").read_text()
     with replacing_folder(folder, {"a", "b"}) as temporary:
