@@ -64,7 +64,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument("--trust", action="store_true", help="run whatever the models' yaml files name")
     parser.add_argument("--device", help="of models and PESQ (default: the GPU if there is one)")
     parser.add_argument(
-        "--jobs", type=int, help="processes for the other measures (default: one a spare core)"
+        "--jobs",
+        type=int,
+        help="processes for the other measures; 0: none but this one (default: one a spare core)",
     )
     options = parser.parse_args(arguments)
     if options.num_samples < 0 or options.num_samples == 1:

@@ -59,6 +59,8 @@ def test_models_are_scored_side_by_side(model, corpus, tmp_path):
         "--device",
         "cpu",
         "--no_dnsmos",
+        "--jobs",
+        "0",
     ]
     done = subprocess.run(
         [*map(str, command), "--compare", f"other={model}", "--num_samples", "2", "--save_audio"],
