@@ -1,6 +1,7 @@
 """The enhancement training by its real command line: what it leaves, what it survives, what it refuses."""
 
 import csv
+import functools
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sb_resizegan.commands import train_enhance
+from sb_resizegan.evaluation.scoring_options import ScoringOptions
 from sb_resizegan.inference import GenerativeEnhancement
 from sb_resizegan.utils.hparams import load_hparams
 
@@ -42,11 +44,6 @@ def run(yaml, folder, launcher=(sys.executable,), **options):
     return subprocess.run([*launcher, *arguments], capture_output=True, text=True, env=environment)
 
 
-def train(yaml, folder, **options):
-    """The same in this process: what a new one takes to import is spared."""
-    train_enhance.main(command(yaml, folder, **options)[1:])
-
-
 def command(yaml, folder, **options):
     # What has no effect is not accepted.
     idle = ["critic_channels"] if yaml.startswith(("enhance_regression", "enhance_base")) else []
@@ -63,6 +60,15 @@ def weights(folder):
 def figures(folder):
     with (folder / "measures.csv").open() as stream:
         return list(csv.DictReader(stream))
+
+
+@pytest.fixture
+def train(monkeypatch):
+    """Function that trains in this process: a new one imports for seconds, and scores in the end for more."""
+    monkeypatch.setattr(
+        train_enhance, "ScoringOptions", functools.partial(ScoringOptions, ("si_sdr",), jobs=0)
+    )
+    return lambda yaml, folder, **options: train_enhance.main(command(yaml, folder, **options)[1:])
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +162,7 @@ def test_killed_it_goes_on_to_the_same_weights(finished, small_corpus, tmp_path)
         assert torch.equal(value, weights(folder)[name]), name
 
 
-def test_more_epochs_go_on_after_the_end(small_corpus, tmp_path):
+def test_more_epochs_go_on_after_the_end(small_corpus, tmp_path, train):
     folder = tmp_path / "run"
     for epochs in (1, 2):
         train("enhance_regression.yaml", folder, clean=small_corpus, number_of_epochs=epochs)
@@ -165,7 +171,7 @@ def test_more_epochs_go_on_after_the_end(small_corpus, tmp_path):
 
 
 @pytest.mark.parametrize("yaml", ["enhance_wave.yaml", "enhance_causal.yaml", "enhance_base_causal.yaml"])
-def test_variants_train_on_paired_folders(yaml, paired_folder, tmp_path):
+def test_variants_train_on_paired_folders(yaml, paired_folder, tmp_path, train):
     folder = tmp_path / "run"
     options = {"data_folder": paired_folder, "number_of_epochs": 1}
     if yaml == "enhance_wave.yaml":
@@ -176,7 +182,7 @@ def test_variants_train_on_paired_folders(yaml, paired_folder, tmp_path):
     assert model.mods.generator.causal == ("causal" in yaml)
 
 
-def test_it_starts_from_an_exported_model(finished, small_corpus, tmp_path):
+def test_it_starts_from_an_exported_model(finished, small_corpus, tmp_path, train):
     start, folder = finished[0] / "export", tmp_path / "run"
     options = {"clean": small_corpus, "start_from": start, "number_of_epochs": 1, "learning_rate": 0.0}
     train("enhance_regression.yaml", folder, **options, final_learning_rate=0.0)
