@@ -4,9 +4,12 @@ import math
 
 import pytest
 import torch
-from speechbrain.lobes.models.HifiGAN import mel_spectrogram
+from speechbrain.lobes.models import HifiGAN
 
 from sb_resizegan.nnet.mel_analysis import MEL_FLOOR, MelAnalysis
+
+# SpeechBrain 1.1.0 spells it otherwise.
+mel_spectrogram = getattr(HifiGAN, "mel_spectrogram", None) or HifiGAN.mel_spectogram
 
 # hparams/train.yaml of SpeechBrain's recipes/LibriTTS/vocoder/hifigan.
 LIBRITTS_16K = {
