@@ -46,11 +46,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[CommandParser, argparse.Name
     parser.add_argument("--resample", action="store_true", help="resample files at other rates to 16 kHz")
     parser.add_argument("--batch_size", type=int, default=16, help="most pairs in a batch (default: 16)")
     parser.add_argument(
-<<<<<<< HEAD
-        "--jobs", type=int, help="processes (default: one a spare core; under torchrun, its own do all)"
-=======
-        "--jobs", type=int, help="processes; 0: none but this one (default: one a spare core)"
->>>>>>> 4e4c807 (score --jobs 0 as in evaluate; its tests start no workers that they don't ask for)
+        "--jobs",
+        type=int,
+        help="processes; 0: none but this one (default: one a spare core; under torchrun, its own do all)",
     )
     options = parser.parse_args(arguments)
     for name in ("reference", "degraded", "noisy"):
