@@ -102,7 +102,7 @@ def score_parts(
     """Scores pairs: all of them alone, or the next few of a length whenever this process has time."""
     from sb_resizegan.evaluation.folder_scores import inspected, score_pairs
 
-    parts = matched.alike(len(matched) if together.world_size == 1 else 4 * options.batch_size)
+    parts = matched.alike(max(1, len(matched)) if together.world_size == 1 else 4 * options.batch_size)
     done, problems = [], []
     for turn in together.turns(len(parts)):
         numbers = {matched[int(number)][0]: int(number) for number in parts[turn]}
