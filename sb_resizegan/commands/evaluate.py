@@ -7,8 +7,8 @@
 
 PAIRS is what train-enhance takes as data_folder: VoiceBank-DEMAND, DNS-Challenge, folders clean/ and noisy/,
 lists, parquet files; of a corpus with several parts its test part is used. Rows are noisy speech as it is,
-the systems under --compare and --compare_folder, and the model. Columns are PESQ (this package's and that of the
-package pesq), STOI, ESTOI, SI-SDR, speech deleted by band, noise left, and DNSMOS (extra [scores]).
+the systems under --compare and --compare_folder, and the model. Columns are PESQ (this package's and that of
+the package pesq), STOI, ESTOI, SI-SDR, speech deleted by band, noise left, and DNSMOS (extra [scores]).
 More by name: --scores plcmos distillmos wer speaker; the same extra brings what they need, weights and all.
 
 OUT/ holds scores.md, scores.csv (every utterance), pesq_by_snr.png, latents.csv, examples/ and report.html,
