@@ -7,7 +7,7 @@ import soundfile
 
 from benchmarks.fault_parts.sounds import readers_of
 from benchmarks.fault_parts.tally import Tally
-from benchmarks.fault_parts.trials import in_child
+from benchmarks.fault_parts.trials import MOST_SECONDS, in_child
 from sb_resizegan.dataio import decoder
 
 __all__ = ["packed", "packed_file"]
@@ -15,7 +15,8 @@ __all__ = ["packed", "packed_file"]
 SIZE = 1_000_000  # bytes
 # Rates in Hz, with and without a common divisor with that of the models, and channels.
 KINDS = ((16000, 1), (399_989, 1), (44_101, 1), (1000, 1), (48_000, 8), (8000, 1), (44_100, 2), (192_000, 1))
-READERS = ("windows", "cache", "pairs", "score", "enhance")  # the others do a part of their work
+# And how many files they read; the other readers do a part of their work.
+READERS = {"windows": 1, "cache": 1, "pairs": 2, "score": 2, "enhance": 1}
 STREAMINFO_END, RATE_PLACE, PADDING = 42, 18, 1  # of a flac file; the rate has 20 bits
 STEP, BLOCK = 4096, 4096 * 256  # samples
 
@@ -52,13 +53,14 @@ def packed(tally: Tally, count: int, folder: Path) -> None:
     """``count`` readings, of each file by all readers in turn."""
     made = None
     for number, _ in tally.trials(range(count)):
-        (rate, channels), reader = KINDS[number // len(READERS) % len(KINDS)], READERS[number % len(READERS)]
+        rate, channels = KINDS[number // len(READERS) % len(KINDS)]
+        reader, files = list(READERS.items())[number % len(READERS)]
         path = folder / f"{rate}-{channels}.flac"
         if path != made:
             for old in folder.glob("*.flac"):
                 old.unlink()
             frames, made = packed_file(path, rate, channels), path
-        ended = in_child(read_all, reader, path, folder / f"cache{number}")
+        ended = in_child(read_all, reader, path, folder / f"cache{number}", seconds=files * MOST_SECONDS)
         fault = ended.fault()
         if fault is None and reader != "windows" and abs(ended.value - frames / rate) > 0.01:
             fault = f"{ended.value} of {frames / rate} s"

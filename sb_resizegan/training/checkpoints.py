@@ -276,7 +276,8 @@ def _reason(error: BaseException, folder: Path | None) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     try:
-        for path in sorted(folder.iterdir() if folder else (), key=lambda path: path.stat().st_mtime_ns)[-1:]:
+        # Which file failed is not known: files that are written within a few milliseconds have one time.
+        for path in folder.iterdir() if folder else ():
             with open(path, "ab", buffering=0) as stream:
                 stream.write(bytes(PROBE_BYTES))
                 os.fsync(stream.fileno())

@@ -69,6 +69,20 @@ def test_a_truncated_file_is_an_error_that_names_the_checkpoint(tmp_path):
     assert str(saved.path) in str(error.value)
 
 
+def test_the_system_s_reason_is_found_whichever_file_failed(tmp_path):
+    """torch.save names none. Files of one moment: the one that has reached the limit is among them."""
+    for name, size in (("a", 100_000), ("b", 10), ("c", 20)):
+        (tmp_path / name).write_bytes(bytes(size))
+        os.utime(tmp_path / name, ns=(0, 0))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        assert checkpoints._reason(RuntimeError("unexpected pos 64 vs 0"), tmp_path) == "File too large"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpoints._reason(RuntimeError("other"), tmp_path) == "RuntimeError: other"
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
     """A limit on the size of files stands for the full disk: both end a write with an error of the system."""
     script = textwrap.dedent(f"""
