@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ import textwrap
 import pytest
 import torch
 
+from sb_resizegan.training import checkpoints
 from sb_resizegan.training.checkpoints import AtomicCheckpointer, CheckpointError
 from tests.forked import kill_at_work
 
