@@ -278,8 +278,9 @@ def _reason(error: BaseException, folder: Path | None) -> str:
     try:
         # Which file failed is not known: files that are written within a few milliseconds have one time.
         for path in folder.iterdir() if folder else ():
-            with open(path, "ab", buffering=0) as stream:
+            with open(path, "ab") as stream:  # buffered: a file that has room for a part is written to again
                 stream.write(bytes(PROBE_BYTES))
+                stream.flush()
                 os.fsync(stream.fileno())
     except OSError as system:
         return system.strerror or str(system)
