@@ -18,6 +18,7 @@ from sb_resizegan.nnet.mel_analysis import MelAnalysis
 __all__ = ["MelPitch"]
 
 CANDIDATES = 160
+GRID = 64  # places between two candidates
 TOP_HZ = 3000.0
 HARMONICS, DECAY = 8, 0.4  # multiples that count, and the power of the multiple by which their weight falls
 QUIET = 3e-3  # Euclidean norm of the magnitudes of a frame that says nothing
@@ -99,7 +100,10 @@ class MelPitch(nn.Module):
             before, after = scores.gather(1, index), scores.gather(1, index + 2)
             # The vertex of the parabola through the best candidate and its neighbours.
             curvature = (before - 2 * best + after).clamp(max=-1e-6)
-            place = index + 1 + (0.5 * (before - after) / curvature).clamp(-0.5, 0.5)
+            # On a grid of 0.02 %: else the last bit, which hangs on how many frames come at once, would add up
+            # in the phases.
+            shift = (0.5 * (before - after) / curvature).clamp(-0.5, 0.5)
+            place = index + 1 + (shift * GRID).round() / GRID
             step = math.log(self.ceiling_hz / self.floor_hz) / (CANDIDATES - 1)
             f0 = self.floor_hz * (step * place).exp()
             return f0.squeeze(1), best.squeeze(1).clamp(0.0, 1.0)
