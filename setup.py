@@ -32,7 +32,7 @@ DATA = ["lhotse>=1.24", "pyarrow>=14"]
 WEBDATASET = ["webdataset>=0.2.100"]
 DOCS = ["mkdocs-material>=9.7", "mkdocstrings[python]>=1.0"]
 # Others' computations of the same figures.
-REFERENCES = ["praat-parselmouth>=0.4.3", "prdc>=0.2", "scikit-learn>=1.3"]
+REFERENCES = ["praat-parselmouth>=0.4.3", "prdc>=0.2", "pyworld>=0.3.4", "scikit-learn>=1.3"]
 TEST = [*TRAIN, *ROOMS, *ONNX, *DATA, *REFERENCES, *WEBDATASET, "pytest>=8", "pytest-xdist>=3.5"]
 
 setup(

@@ -76,7 +76,7 @@ def score_copies(
     Example
     -------
     >>> tone = np.sin(2 * np.pi * 200 * np.arange(16000) / 16000).astype(np.float32)
-    >>> score, = score_copies([tone], [0.5 * tone], ScoringOptions(("si_sdr",)))
+    >>> score, = score_copies([tone], [tone], ScoringOptions(("si_sdr",)))
     >>> f"{score['mcd_db']:.1f} dB, {score['f0_cents']:.0f} cents, {score['voicing_f1']:.2f}"
     '0.0 dB, 0 cents, 1.00'
     """

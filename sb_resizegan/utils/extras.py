@@ -57,7 +57,7 @@ def require(modules: Sequence[str], extra: str, purpose: str) -> None:
     Arguments
     ---------
     modules : sequence of str
-        Names of top-level modules.
+        Their names.
     extra : str
         The extra that brings them all.
     purpose : str
@@ -74,6 +74,7 @@ def require(modules: Sequence[str], extra: str, purpose: str) -> None:
     Traceback (most recent call last):
     sb_resizegan.utils.extras.MissingExtraError: sb-resizegan train-gan needs no_such_module: pip install ...
     """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    # Of a module within a package, the package: to look for the module would import it, or fail.
+    missing = [name for name in modules if importlib.util.find_spec(name.partition(".")[0]) is None]
     if missing:
         raise MissingExtraError(f"{purpose} needs {', '.join(missing)}: pip install 'sb_resizegan[{extra}]'")

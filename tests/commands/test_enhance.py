@@ -168,7 +168,8 @@ def test_processes_of_torchrun_take_files_as_they_go(main, model, speech, tmp_pa
     assert done.returncode == 0, done.stderr
     assert len(names(tmp_path / "out")) == 11
     times = {path.stem: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.wav")}
-    assert sum(times[str(number)] < times["long"] for number in range(10)) >= 9
+    # Fixed shares would leave four or five of these behind the long one.
+    assert sum(times[str(number)] < times["long"] for number in range(10)) >= 7
     wrong = enhance(tmp_path / "nowhere", "-o", tmp_path / "out", "--model", model, launcher=launcher)
     assert wrong.returncode != 0 and "nowhere: no such file or folder" in wrong.stderr
 

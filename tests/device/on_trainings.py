@@ -141,7 +141,7 @@ def test_monitors(device, tmp_path):
         monitor = EnhancementMonitor(tmp_path / str(place), pairs, device=place, intelligibility=False)
         generator = model.mods.generator.to(place)
         latent = generator.sample_latent(1, 16000, torch.Generator().manual_seed(0))
-        rows.append(monitor.epoch(1, lambda x, g=generator, z=latent: g(x, z)))
+        rows.append(monitor.epoch(1, lambda x, g=generator, z=latent: g(x, z.expand(len(x), -1, -1))))
     assert rows[1] == pytest.approx(rows[0], rel=1e-3)
     windows = NoiseWindows().fixed(32, 0)
     WindowMonitor(tmp_path, windows, windows, (4, 4), 16000).epoch(1, windows.to(device))

@@ -29,6 +29,8 @@ ROOT = HERE.parents[2]
 # Not tagged as such in PyTorch.
 WAITS = {"aten::_linalg_check_errors", "aten::bincount", "aten::repeat_interleave"}
 TAKES_SCALARS = {"aten::fill_", "aten::masked_fill", "aten::masked_fill_", "aten::index_put_"}
+# Packed sequences keep their lengths and batch sizes on the host.
+LENGTHS_ON_THE_HOST = {"aten::_pack_padded_sequence", "aten::_pad_packed_sequence", "aten::lstm"}
 TAKES_INDICES = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"}
 # A conjugate is computed at once: what makes it a mere view is switched off below autograd.
 INSTEAD = {**FUSED, "aten::_conj": torch.conj_physical, "aten::_neg_view": torch.neg}
@@ -150,7 +152,10 @@ def _run(function, args, kwargs):
         # The shape that the device reports follows; to set it is autograd's business, which is switched off.
         with torch._C._ForceDispatchKeyGuard(*OUTSIDE_OPERATIONS):
             args[0].data = VirtualTensor(args[0].held)
-    return _wrapped(schema, args, kwargs, results) if stays else results
+    wrapped = _wrapped(schema, args, kwargs, results) if stays else results
+    if schema.name in LENGTHS_ON_THE_HOST and len(results) == 2:
+        return wrapped[0], results[1]
+    return wrapped
 
 
 def _copy(name, first, second, non_blocking=False):
@@ -162,6 +167,13 @@ def _copy(name, first, second, non_blocking=False):
         _record("to_device", "copy", not (non_blocking and source.is_pinned()))
     _held(target).copy_(_held(source))
     return target
+
+
+def _without_gradients(mode=True):
+    """In the place of ``torch.inference_mode``: as a context, switched off, and around a function."""
+    if callable(mode):
+        return torch.no_grad()(mode)
+    return torch.no_grad() if mode else contextlib.nullcontext()
 
 
 def _check_devices(function, schema, tensors, args):
@@ -176,6 +188,8 @@ def _check_devices(function, schema, tensors, args):
             if not isinstance(index, VirtualTensor):
                 _record("to_device", f"{schema.name} with indices on the CPU")
         strangers = [tensor for tensor in strangers if all(tensor is not index for index in indices)]
+    if schema.name in LENGTHS_ON_THE_HOST:
+        strangers = [tensor for tensor in strangers if tensor.dtype.is_floating_point]
     if strangers:
         raise RuntimeError(
             f"{schema.name}: expected all tensors on one device, but got {[str(t.device) for t in tensors]}"
@@ -314,4 +328,4 @@ def register():
 
     torch.Tensor.pin_memory, torch.Tensor.is_pinned = pin_memory, is_pinned
     # A wrapper's views want the version counter that tensors have not got there.
-    torch.inference_mode = torch.no_grad
+    torch.inference_mode = _without_gradients

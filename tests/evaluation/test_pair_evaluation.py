@@ -112,7 +112,7 @@ def test_a_training_without_a_test(utterances, tmp_path):
     assert is_enhancement_run(tmp_path / "run") and not is_enhancement_run(tmp_path)
     page = Page(write_enhancement_report([tmp_path / "run"], tmp_path / "report.html"))
     assert len(page.media("audio")) == 6 and len(page.media("img")) == 1
-    assert "enhanced, epoch 2" in page.text and "Not found in this run: hyperparams.yaml" in page.text
+    assert "output, epoch 2" in page.text and "Not found in this run: hyperparams.yaml" in page.text
     with pytest.raises(ValueError, match="found neither"):
         write_enhancement_report([tmp_path], tmp_path / "report.html")
     with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):

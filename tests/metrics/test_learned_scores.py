@@ -20,7 +20,7 @@ LEARNED = ("plcmos", "distillmos", "wer", "speaker")
 
 def needs(name):
     modules = SCORES[name].package.split(",")
-    installed = all(importlib.util.find_spec(module) for module in modules)
+    installed = all(importlib.util.find_spec(module.split(".")[0]) for module in modules)
     required = os.environ.get("REQUIRE_SCORES") == "1"
     return pytest.mark.skipif(not installed and not required, reason=f"{', '.join(modules)} is not installed")
 
