@@ -22,7 +22,9 @@ LEARNED = [
     "resemblyzer>=0.1.4",
     "setuptools<81",
 ]
-SCORES = [*OFFICIAL, *PICTURES, *DNSMOS, *LEARNED, "pyworld>=0.3.4"]
+# It imports what newer setuptools lack, too.
+WORLD = ["pyworld>=0.3.4", "setuptools<81"]
+SCORES = [*OFFICIAL, *PICTURES, *DNSMOS, *LEARNED, *WORLD]
 ROOMS = ["pyroomacoustics>=0.10"]
 # onnx and onnxscript are what PyTorch's exporter needs.
 ONNX = ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.3"]
@@ -32,7 +34,7 @@ DATA = ["lhotse>=1.24", "pyarrow>=14"]
 WEBDATASET = ["webdataset>=0.2.100"]
 DOCS = ["mkdocs-material>=9.7", "mkdocstrings[python]>=1.0"]
 # Others' computations of the same figures.
-REFERENCES = ["praat-parselmouth>=0.4.3", "prdc>=0.2", "pyworld>=0.3.4", "scikit-learn>=1.3"]
+REFERENCES = ["praat-parselmouth>=0.4.3", "prdc>=0.2", *WORLD, "scikit-learn>=1.3"]
 TEST = [*TRAIN, *ROOMS, *ONNX, *DATA, *REFERENCES, *WEBDATASET, "pytest>=8", "pytest-xdist>=3.5"]
 
 setup(

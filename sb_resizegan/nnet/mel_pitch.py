@@ -100,7 +100,7 @@ class MelPitch(nn.Module):
             before, after = scores.gather(1, index), scores.gather(1, index + 2)
             # The vertex of the parabola through the best candidate and its neighbours.
             curvature = (before - 2 * best + after).clamp(max=-1e-6)
-            # On a grid of 0.02 %: else the last bit, which hangs on how many frames come at once, would add up
+            # On a grid of 0.02 %: else the last bit, which hangs on how many frames come at once, adds up
             # in the phases.
             shift = (0.5 * (before - after) / curvature).clamp(-0.5, 0.5)
             place = index + 1 + (shift * GRID).round() / GRID

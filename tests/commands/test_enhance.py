@@ -158,9 +158,9 @@ def test_processes_of_torchrun_share_the_files(model, speech, tmp_path):
 
 
 def test_processes_of_torchrun_take_files_as_they_go(main, model, speech, tmp_path):
-    """One process is at a file that is as long as all others together: the other one does these."""
+    """One process is at a file that is thirty times as long as all others: the other one does these."""
     (tmp_path / "in").mkdir()
-    soundfile.write(tmp_path / "in" / "long.wav", np.tile(speech, 20), 16000)
+    soundfile.write(tmp_path / "in" / "long.wav", np.tile(speech, 100), 16000)
     for number in range(10):
         soundfile.write(tmp_path / "in" / f"{number}.wav", speech[:16000], 16000)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
