@@ -19,7 +19,13 @@ from torch.nn import functional as F
 from sb_resizegan.models.excitation import NoiseTable, frame_phases, pulses
 from sb_resizegan.models.source_filter import SourceFilter
 from sb_resizegan.models.stages import check_stages
-from sb_resizegan.models.vocoder_blocks import DilatedBlock, he_convolution, vocoder_activation
+from sb_resizegan.models.vocoder_blocks import (
+    DilatedBlock,
+    check_mel,
+    he_convolution,
+    stack_reach,
+    vocoder_activation,
+)
 from sb_resizegan.nnet.mel_analysis import MelAnalysis
 from sb_resizegan.nnet.mel_pitch import MelPitch
 from sb_resizegan.nnet.upsampling import Upsample1d
@@ -145,18 +151,8 @@ class SourceFilterGenerator(nn.Module):
     def _context(self) -> int:
         """Frames on either side that a sample can depend on."""
         # The cut of half a frame and the neighbours of an interpolated pitch make 2.
-        reach, rate = INPUT_TAPS // 2 + 2.0, 1
-        for index, blocks in enumerate(self.blocks):
-            if index:
-                stage = cast("Upsample1d", self.stages[index - 1])
-                neighbours = 0 if stage.phases is None else stage.phases.shape[1] // 2
-                taps = stage.kernel_size * (stage.factor if stage.mode == "subpixel" else 1)
-                reach += (neighbours + 1) / rate
-                rate *= stage.factor
-                reach += taps / rate
-            reach += sum(block.reach for block in cast("Iterable[DilatedBlock]", blocks)) / rate
-            reach += getattr(self.activations[index], "reach", 0) / rate
-        return math.ceil(reach + self.last.reach / rate)
+        reach, rate = stack_reach(self.blocks, self.stages, self.activations)
+        return math.ceil(INPUT_TAPS // 2 + 2 + reach + self.last.reach / rate)
 
     @property
     def hop_length(self) -> int:
@@ -208,11 +204,7 @@ class SourceFilterGenerator(nn.Module):
         return self._filtered(mel, f0, strength, phases, self._offsets(mel, latent), 0)
 
     def _check(self, mel: torch.Tensor, latent: torch.Tensor | None) -> None:
-        if mel.dim() != 3 or mel.shape[1] != self.analysis.n_mels or mel.shape[2] == 0:
-            raise ValueError(
-                f"mel: expected shape (batch, {self.analysis.n_mels}, frames) with at least one frame, "
-                f"but got {tuple(mel.shape)}"
-            )
+        check_mel(mel, self.analysis.n_mels)
         if latent is not None and (latent.shape[1:] != (self.latent_dim,) or len(latent) % len(mel)):
             raise ValueError(
                 f"latent: expected shape {(len(mel), self.latent_dim)}, but got {tuple(latent.shape)}"

@@ -8,12 +8,15 @@ incorporating inverse short-time Fourier transform", ICASSP 2022.
 """
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
 
 from sb_resizegan.nnet.activations import LeakyReLU, Snake
 from sb_resizegan.nnet.antialiasing import AntiAliased
+from sb_resizegan.nnet.upsampling import Upsample1d
 from sb_resizegan.utils.checks import check_choice
 
 __all__ = [
@@ -21,7 +24,9 @@ __all__ = [
     "ConditionalNorm",
     "DilatedBlock",
     "InverseSpectra",
+    "check_mel",
     "he_convolution",
+    "stack_reach",
     "vocoder_activation",
 ]
 
@@ -232,3 +237,58 @@ class InverseSpectra(nn.Module):
                 total = total + nn.functional.pad(parts[:, :, k], (0, 0, k, OVERLAP - 1 - k))
             start = (self.n_fft - self.hop) // 2
             return total.flatten(1)[:, start : start + frames * self.hop]
+
+
+def stack_reach(
+    blocks: nn.ModuleList, stages: nn.ModuleList, activations: nn.ModuleList
+) -> tuple[float, int]:
+    """How far a stack of upsampling stages with blocks between them reads.
+
+    Arguments
+    ---------
+    blocks : torch.nn.ModuleList
+        Lists of `DilatedBlock`: before the first stage, between two, and behind the last.
+    stages : torch.nn.ModuleList
+        `Upsample1d`, one less than there are lists of blocks.
+    activations : torch.nn.ModuleList
+        Behind each list of blocks.
+
+    Returns
+    -------
+    reach : float
+        Frames of the input on either side that an output sample depends on, beside its own.
+    rate : int
+        Output samples for each frame.
+
+    Example
+    -------
+    >>> block = nn.ModuleList([DilatedBlock(8, 3, 4, "leaky_relu")])
+    >>> stack_reach(nn.ModuleList([block]), nn.ModuleList(), nn.ModuleList([nn.ReLU()]))
+    (5.0, 1)
+    """
+    reach, rate = 0.0, 1
+    for index, some in enumerate(blocks):
+        if index:
+            stage = cast("Upsample1d", stages[index - 1])
+            neighbours = 0 if stage.phases is None else stage.phases.shape[1] // 2
+            taps = stage.kernel_size * (stage.factor if stage.mode == "subpixel" else 1)
+            reach += (neighbours + 1) / rate
+            rate *= stage.factor
+            reach += taps / rate
+        reach += sum(block.reach for block in cast("Iterable[DilatedBlock]", some)) / rate
+        reach += getattr(activations[index], "reach", 0) / rate
+    return reach, rate
+
+
+def check_mel(mel: torch.Tensor, n_mels: int) -> None:
+    """Raises a ``ValueError`` unless mel spectra are ``(batch, n_mels, frames)`` with a frame or more.
+
+    Example
+    -------
+    >>> check_mel(torch.zeros(1, 80, 3), 80)
+    """
+    if mel.dim() != 3 or mel.shape[1] != n_mels or mel.shape[2] == 0:
+        raise ValueError(
+            f"mel: expected shape (batch, {n_mels}, frames) with at least one frame, "
+            f"but got {tuple(mel.shape)}"
+        )
