@@ -26,6 +26,7 @@ from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.cpu import keep_cpu_fast
 from sb_resizegan.training.enhancement_data import as_batches, load_data, segment_samples
 from sb_resizegan.training.enhancement_monitor import EnhancementMonitor
+from sb_resizegan.training.fitting import fit_brain
 from sb_resizegan.training.loggers import TrainLoggers
 from sb_resizegan.training.run import (
     experiment_folder,
@@ -33,10 +34,9 @@ from sb_resizegan.training.run import (
     load_settings,
     one_line_errors,
     parse_arguments,
-    training_loggers,
     training_stream,
 )
-from sb_resizegan.training.run_checks import RunError, best_checkpoint, higher_is_better
+from sb_resizegan.training.run_checks import RunError, best_checkpoint
 
 logger = get_logger(__name__)
 
@@ -64,19 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 start_from(hparams)
             stream = training_stream(source, hparams, run_opts)
             monitor = make_monitor(folder, utterances, hparams, run_opts)
-            brain = EnhancementBrain(
-                hparams["modules"],
-                {**hparams, "train_loggers": training_loggers(hparams)},
-                len(stream),
+            brain = fit_brain(
+                EnhancementBrain,
+                hparams,
+                run_opts,
+                stream,
+                as_batches(utterances, segment_samples(hparams)),
                 on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
                 on_epoch_everywhere=True,
-                checkpoint_key=hparams["checkpoint_key"],
-                highest_is_best=higher_is_better(hparams["checkpoint_key"]),
-                run_opts=run_opts,
-                checkpointer=hparams["checkpointer"],
             )
-            hparams["checkpointer"].remove_partial()
-            brain.fit(hparams["epoch_counter"], stream, as_batches(utterances, segment_samples(hparams)))
             run_on_main(finish, args=(hparams, test_utterances, brain))
             if if_main_process():
                 summarise(hparams, time.monotonic() - start)

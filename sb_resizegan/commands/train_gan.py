@@ -18,16 +18,16 @@ from sb_resizegan.dataio.speech_windows import SpeechWindows
 from sb_resizegan.report.windows_page import write_report
 from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.cpu import keep_cpu_fast
+from sb_resizegan.training.fitting import fit_brain
 from sb_resizegan.training.run import (
     experiment_folder,
     init_processes,
     load_settings,
     one_line_errors,
     parse_arguments,
-    training_loggers,
     training_stream,
 )
-from sb_resizegan.training.run_checks import RunError, best_checkpoint, higher_is_better
+from sb_resizegan.training.run_checks import RunError, best_checkpoint
 from sb_resizegan.training.window_monitor import WindowMonitor
 
 DEFAULT_CORPUS = f"{PROMPTS}en"
@@ -53,23 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             real = valid_windows.fixed(2 * hparams["measured_windows"], seed=hparams["seed"])
             monitor = make_monitor(folder, hparams, real, train_windows)
             stream = training_stream(train_windows, hparams, run_opts)
-            brain = WGANBrain(
-                hparams["modules"],
-                {**hparams, "train_loggers": training_loggers(hparams)},
-                len(stream),
-                on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
-                checkpoint_key=hparams["checkpoint_key"],
-                highest_is_best=higher_is_better(hparams["checkpoint_key"]),
-                run_opts=run_opts,
-                checkpointer=hparams["checkpointer"],
+            valid = torch.utils.data.DataLoader(
+                cast(torch.utils.data.Dataset, real), batch_size=min(256, hparams["measured_windows"])
             )
-            hparams["checkpointer"].remove_partial()
-            brain.fit(
-                hparams["epoch_counter"],
+            fit_brain(
+                WGANBrain,
+                hparams,
+                run_opts,
                 stream,
-                torch.utils.data.DataLoader(
-                    cast(torch.utils.data.Dataset, real), batch_size=min(256, hparams["measured_windows"])
-                ),
+                valid,
+                on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
             )
             run_on_main(finish, args=(folder, hparams))
             if if_main_process():

@@ -20,6 +20,7 @@ from sb_resizegan.evaluation.systems import load_system
 from sb_resizegan.models import RestoringGenerator
 from sb_resizegan.models.adoption import adopt_weights
 from sb_resizegan.training.cpu import keep_cpu_fast
+from sb_resizegan.training.fitting import fit_brain
 from sb_resizegan.training.restoration_data import degradations_of, load_restoration_data
 from sb_resizegan.training.run import (
     experiment_folder,
@@ -27,10 +28,9 @@ from sb_resizegan.training.run import (
     load_settings,
     one_line_errors,
     parse_arguments,
-    training_loggers,
     training_stream,
 )
-from sb_resizegan.training.run_checks import RunError, higher_is_better
+from sb_resizegan.training.run_checks import RunError
 
 logger = get_logger(__name__)
 
@@ -58,18 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 start_from(hparams)
             stream = training_stream(source, hparams, run_opts)
             monitor = make_monitor(folder, utterances, hparams, run_opts)
-            brain = RestorationBrain(
-                hparams["modules"],
-                {**hparams, "train_loggers": training_loggers(hparams)},
-                len(stream),
+            brain = fit_brain(
+                RestorationBrain,
+                hparams,
+                run_opts,
+                stream,
+                batches,
                 on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
-                checkpoint_key=hparams["checkpoint_key"],
-                highest_is_best=higher_is_better(hparams["checkpoint_key"]),
-                run_opts=run_opts,
-                checkpointer=hparams["checkpointer"],
             )
-            hparams["checkpointer"].remove_partial()
-            brain.fit(hparams["epoch_counter"], stream, batches)
             run_on_main(finish, args=(hparams, utterances, brain))
             if if_main_process():
                 summarise(hparams, time.monotonic() - start)

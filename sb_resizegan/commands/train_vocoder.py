@@ -23,16 +23,16 @@ from sb_resizegan.report.enhancement_page import write_enhancement_report
 from sb_resizegan.report.evaluation_folder import write_evaluation
 from sb_resizegan.training.checkpoint_export import export_generator
 from sb_resizegan.training.cpu import keep_cpu_fast
+from sb_resizegan.training.fitting import fit_brain
 from sb_resizegan.training.run import (
     experiment_folder,
     init_processes,
     load_settings,
     one_line_errors,
     parse_arguments,
-    training_loggers,
     training_stream,
 )
-from sb_resizegan.training.run_checks import RunError, best_checkpoint, higher_is_better
+from sb_resizegan.training.run_checks import RunError, best_checkpoint
 from sb_resizegan.training.vocoder_data import load_speech, valid_batches
 from sb_resizegan.training.vocoder_monitor import VocoderMonitor
 
@@ -64,19 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             source, utterances, valid = load_speech(hparams)
             stream = training_stream(source, hparams, run_opts)
             monitor = make_monitor(folder, utterances, hparams, run_opts)
-            brain = VocoderBrain(
-                hparams["modules"],
-                {**hparams, "train_loggers": training_loggers(hparams)},
-                len(stream),
-                on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
-                checkpoint_key=hparams["checkpoint_key"],
-                highest_is_best=higher_is_better(hparams["checkpoint_key"]),
-                run_opts=run_opts,
-                checkpointer=hparams["checkpointer"],
-            )
-            hparams["checkpointer"].remove_partial()
             segments = valid_batches(valid, 2 * len(utterances), hparams["seed"])
-            brain.fit(hparams["epoch_counter"], stream, segments)
+            brain = fit_brain(
+                VocoderBrain,
+                hparams,
+                run_opts,
+                stream,
+                segments,
+                on_epoch=lambda epoch, brain: measure_epoch(epoch, brain, monitor),
+            )
             run_on_main(finish, args=(hparams, utterances, brain.device))
             if if_main_process():
                 summarise(hparams, time.monotonic() - start)

@@ -78,7 +78,11 @@ IDLE = (
         "there is but one degradation",
         lambda values: sum(values.get(name) is not None for name in RANGES) < 2,
     ),
-    (("general_share",), "it wants both data_folder and clean", lambda values: not has_both(values)),
+    (
+        ("general_share",),
+        "it wants both data_folder and clean",
+        lambda values: not values.get("data_folder") or values.get("clean") is None,
+    ),
     (("reverberation",), "rir is null", lambda values: values.get("rir") is None),
     (
         ("valid_utterances",),
@@ -86,11 +90,6 @@ IDLE = (
         lambda values: values.get("task") != "vocoder" and bool(values.get("valid_data")),
     ),
 )
-
-
-def has_both(values: Mapping[str, Any]) -> bool:
-    """Whether there is speech to mix beside a paired corpus."""
-    return bool(values.get("data_folder")) and values.get("clean") is not None
 
 
 def check_idle(given: Collection[str], values: Mapping[str, Any]) -> None:

@@ -208,6 +208,7 @@ def test_two_processes_train_together(small_corpus, tmp_path):
             "clean: expected something that is there, but there is no '/nowhere'",
         ),
         ({"data_folder": "/nowhere"}, "data_folder: expected something that is there"),
+        ({"general_share": 0.5}, "general_share: expected no value, for it has no effect"),
         ({"upsampling": "cubic"}, "--upsampling: expected one of transpose, nearest"),
         ({"critic_steps": -1}, "--critic_steps: expected an integer from 0"),
         ({"sample_rate": 8000}, "sample_rate: expected 16000 Hz"),
